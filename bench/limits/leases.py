@@ -12,8 +12,8 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from bench.lab.fleet import fleet
-from bench.lab.lease_app import SETTLED
 from bench.lab.processes import output_of, python
+from bench.limits.lease_app import SETTLED
 from bench.results import VoidError
 
 if TYPE_CHECKING:
@@ -47,12 +47,11 @@ async def measure(plan: Plan, results: Results, folder: Path, tell: Callable[[st
 
 async def _round(addresses: list[str], key: str, seconds: float) -> dict[str, float]:
     begins = time.monotonic() + _STARTING
-    told = await asyncio.gather(
-        *(
-            output_of(python("bench.lab.lease_app", address, key, LIMIT, str(begins), str(seconds)))
-            for address in addresses
-        )
-    )
+    commands = [
+        python("bench.limits.lease_app", address, key, LIMIT, str(begins), str(seconds))
+        for address in addresses
+    ]
+    told = await asyncio.gather(*map(output_of, commands))
     apps = [json.loads(line) for line in told]
     allowed = sum(app["allowed"] for app in apps)
     took = max(app["last"] for app in apps) - min(app["first"] for app in apps)

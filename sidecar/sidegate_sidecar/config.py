@@ -15,6 +15,7 @@ from sidegate.client.config import DEFAULT_BUDGET, MAX_BUDGET
 from sidegate.link.address import Address, parse_address
 from sidegate.protocol.handshake import MAX_NAME_BYTES, is_name
 from sidegate.protocol.report_messages import MAX_TOP
+from sidegate.protocol.standing_messages import OnSplit
 from sidegate.trust.secrets import MIN_BYTES, parse_secrets, require_long
 from sidegate_sidecar.reports.activity import RULE_BYTES, RULES
 from sidegate_sidecar.reports.shown_keys import ShownKeys, shown_key
@@ -117,6 +118,7 @@ class Config:
     tls: Tls | None = None
     insecure: bool = False
     on_unreachable: OnUnreachable = OnUnreachable.OPEN
+    on_split: OnSplit = OnSplit.OPTIMISTIC
     budget: float = DEFAULT_BUDGET  # seconds
     max_memory: int = MAX_MEMORY  # bytes, of the table of buckets
     cache_bytes: int = CACHE_BYTES  # what values may take; 0: there is no cache
@@ -265,6 +267,12 @@ class Config:
     def can_be_aimed_at(self) -> bool:
         """May strangers who make up keys know which node will own them?"""
         return not (self.ring_seed or self.link.is_local)
+
+    @property
+    def opens_on_split(self) -> bool:
+        """Would the smaller side of a split, which is to decide nothing, let everyone through?"""
+        is_quorum = self.on_split is OnSplit.QUORUM
+        return is_quorum and self.on_unreachable is OnUnreachable.OPEN
 
     @property
     def report_bytes(self) -> int:

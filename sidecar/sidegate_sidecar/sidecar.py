@@ -67,6 +67,7 @@ NO_RING_SEED = (
     "there is no ring seed, so whoever can make up keys can make them up for one node: give all"
     " nodes the same --ring-seed-file (or SIDEGATE_RING_SEED)"
 )
+OPENS_ON_SPLIT = "--on-split quorum, but --on-unreachable open: a smaller side lets all through"
 SWEEP_SLICE = 500  # buckets at a time: a quarter of a millisecond
 
 
@@ -98,6 +99,7 @@ class Sidecar:
             tag=tag_of_process(instance),
             leaf=config.role is Role.LEAF,
             zone=config.zone,
+            on_split=config.on_split,
             stall=max(STALL, int(patience * SECOND)),
             reservation_ids=ReservationIds(config.cluster, config.node_secrets, time.time_ns),
             empty=Ring(key_hash=seeded(config.ring_seed)),
@@ -258,6 +260,8 @@ class Sidecar:
             self._run(self.cache.run())
         if self.config.can_be_aimed_at:
             log.warning("node %s: %s", self.config.name, NO_RING_SEED)
+        if self.config.opens_on_split:
+            log.warning("node %s: %s", self.config.name, OPENS_ON_SPLIT)
 
     def _run(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

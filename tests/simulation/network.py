@@ -146,6 +146,11 @@ class Network:
         machine = self._machines.get(name)
         return machine is not None and machine.up
 
+    @property
+    def changed_at(self) -> float:
+        """When a way, or a host, last changed."""
+        return max(self._calm_since, *(it.calm_since for it in self._machines.values()))
+
     def was_calm(self, name: str, since: float) -> bool:
         """Tell whether nothing has befallen a host, or the ways between any, since then."""
         machine = self._machines[name]

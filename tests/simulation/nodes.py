@@ -75,13 +75,14 @@ class SimNode:
             now=self.clock(),
             leaf=leaf,
             zone=zone,
+            on_split=world.on_split,
             timing=world.timing,
             reservation_ids=ReservationIds("", tuple, lambda: table.windows.wall + self.clock()),
             make_ring=world.ring_of,
             on_ring=self.ring_changed,
         )
         self.node = Node(
-            name, table, self.cluster, self, Fallback("open", table),
+            name, table, self.cluster, self, Fallback(world.on_unreachable, table),
             budget=BUDGET, clock=self.clock, wake=self._wake,
             serial=world.random.getrandbits(62), after=self._after,
             counting=Counting(Activity(), self.clock, None, Activity()),

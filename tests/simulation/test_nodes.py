@@ -14,13 +14,21 @@ from tests.simulation.scenarios.fleets.large import form, large
 from tests.simulation.scenarios.fleets.leaves import fleet
 from tests.simulation.scenarios.holds.slots import slots_move
 from tests.simulation.scenarios.outages import crash
-from tests.simulation.scenarios.small import SMALL
+from tests.simulation.scenarios.small import SMALL, SPLITS
 from tests.simulation.world import World
 
 SEEDS = range(12)
 
 
-@pytest.mark.parametrize("scenario", SMALL, ids=lambda it: it.__name__)
+@pytest.mark.parametrize("scenario", SPLITS, ids=lambda it: it.__name__)
+def test_bounds_of_splits_hold(scenario: Callable[[int], object]) -> None:
+    """One seed each, for they last: `make simulate` has the others."""
+    scenario(3)
+
+
+@pytest.mark.parametrize(
+    "scenario", [it for it in SMALL if it not in SPLITS], ids=lambda it: it.__name__
+)
 def test_bounds_hold(scenario: Callable[[int], object]) -> None:
     """Each scenario ends as it should, with what was admitted inside its bound."""
     for seed in SEEDS:

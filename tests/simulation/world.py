@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from sidegate.buckets.decision import Source
 from sidegate.protocol.messages import Answers, Checks
+from sidegate.protocol.standing_messages import OnSplit
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership.membership import Timing
 from sidegate_ring.places import seeded
@@ -49,6 +50,8 @@ class World:
     seed: int
     faults: Faults = TCP
     timing: Timing = field(default_factory=Timing)
+    on_split: OnSplit = OnSplit.OPTIMISTIC
+    on_unreachable: str = "open"
     nodes: dict[str, SimNode] = field(default_factory=dict[str, SimNode])
     ever: list[SimNode] = field(default_factory=list[SimNode])  # those that have ended as well
     hops: int = 0

@@ -140,6 +140,8 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
 {{- end }}
 - name: SIDEGATE_ON_UNREACHABLE
   value: {{ $values.onUnreachable }}
+- name: SIDEGATE_ON_SPLIT
+  value: {{ $values.onSplit }}
 - name: SIDEGATE_BUDGET
   value: {{ $values.budget | quote }}
 - name: SIDEGATE_DRAIN

@@ -150,8 +150,8 @@ class Limits:
     these were changed, and what was spent of them is carried over: who had spent 40 % of the old
     limit has spent 40 % of the new one. Others stand beside those that the same key has elsewhere,
     each for itself. `asked` is the text that a check has, and says which they are, and whether a
-    charge is to be answered only when a backup has it. Of those that `may_lease`, which those never
-    do, an app may borrow tokens.
+    charge is to be answered only when a backup has it (`sync`). Of those that `may_lease` an app
+    may borrow tokens.
     """
 
     text: str
@@ -184,7 +184,7 @@ class Limits:
         marks = CARRYING * carries + SYNC * sync
         object.__setattr__(self, "asked", marks + text)
         object.__setattr__(self, "carries", carries)
-        object.__setattr__(self, "may_lease", may_lease and not sync)
+        object.__setattr__(self, "may_lease", may_lease and not sync)  # what is lent isn't known
         object.__setattr__(self, "items", items)
         windows = tuple(at for at, limit in enumerate(items) if limit.period)
         object.__setattr__(self, "windows", windows)
@@ -214,12 +214,12 @@ class Limits:
             return self
         return Limits(self.items, carries=self.carries, may_lease=False, sync=self.sync)
 
-    def _with(self, *, carries: bool) -> "Limits":
-        return Limits(self.items, carries=carries, may_lease=self.may_lease, sync=self.sync)
-
     def synced(self) -> "Limits":
         """Return the same limits, and have each charge be backed up before it is answered."""
         return self if self.sync else parse_limits(CARRYING * self.carries + SYNC + self.text)
+
+    def _with(self, *, carries: bool) -> "Limits":
+        return Limits(self.items, carries=carries, may_lease=self.may_lease, sync=self.sync)
 
     def divided(self, parts: int) -> "Limits":
         """Each limit divided; those that become the same by it are one.

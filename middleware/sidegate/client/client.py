@@ -78,10 +78,14 @@ class Client(LoopHolds, SlotsInLoops):
     ) -> Future[Decision]:
         """Charge `cost` tokens to the key's buckets, if all have them; await the Decision.
 
-        It comes within the budget; only a loop that is too busy to look makes it later. A cost of 0
-        only looks. What can't be asked raises at once: limits that don't parse, a cost above a
-        burst, a key of over 512 bytes, no event loop. `"@api"` is a rule of the sidecar's file, and
-        `default` for where it is none. `sync`: a charge is answered when the backup has it too.
+        It comes within the budget, whatever happens to the sidecar, unless the loop is too busy to
+        look. A cost of 0 only looks. Limits that don't parse, a cost above a burst, a key of over
+        512 bytes and a caller outside of asyncio (NoEventLoop) raise at once.
+
+        `"@api"` in place of limits is the rule of that name in the sidecar's rules file. `default`
+        are the limits where there is none; else it's a RuleNotInForce, at once or when awaited.
+        With `sync` a charge is answered when the key's backup has it too, so that no kill of one
+        sidecar loses it; where that takes too long, by `on_unreachable`.
         """
         limits = synced(limits) if sync else limits
         if type(limits) is str:

@@ -27,7 +27,7 @@ from sidegate.protocol.report_messages import (
     ReportPart,
     ReportQuery,
 )
-from sidegate.protocol.standing_messages import RulesMessage, Standing, StandingQuery
+from sidegate.protocol.standing_messages import RulesMessage, Standing, StandingQuery, Voters
 
 VERSION = 1
 MAX_KEY_BYTES = 512  # a key is an identity, not a document; longer ones should be hashed
@@ -344,7 +344,7 @@ NodeMessage: TypeAlias = (
     | Settled
     | Stay
     | Resets
-    | ReservationRows
+    | (ReservationRows | Voters)
 )
 """What only nodes say to each other, but for Forget, which only apps hear."""
 

@@ -250,6 +250,19 @@ class Membership:
             self._ask_others(probe)
         return self._outcome()
 
+    def probe_all(self, now: float) -> Effects:
+        """Called when somebody is silent, and it matters how many are: have all probed at once.
+
+        In twice the time of a probe, however unwell this node is: it may be alone, and has to know.
+        """
+        probed = self._probes.targets()
+        ends_at = now + 2 * self._timing.probe_every
+        for name in [name for name in self._known.living if name not in probed]:
+            id_ = self._next_id()
+            self._probes.start(id_, name, now, ends_at)
+            self._outgoing.talk(name, SwimKind.PING, id_)
+        return self._outcome()
+
     def on_resume(self, gap: float, now: float) -> None:
         """Called when this process stood still for `gap` seconds, so that nobody else is blamed."""
         self._probes.clear()

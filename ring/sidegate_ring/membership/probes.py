@@ -75,17 +75,23 @@ class Probes:
 
     # --- our own
 
-    def start(self, id_: int, target: str, now: float) -> Probe:
-        """Begin a probe whose ping has this id."""
-        timing, health = self._timing, self.health
+    def start(self, id_: int, target: str, now: float, ends_at: float | None = None) -> Probe:
+        """Begin a probe whose ping has this id, and end it by our health, or at that time."""
+        timing, health = self._timing, self.health if ends_at is None else 0
         indirect_at = now + slowed(timing.probe_within, health)
-        probe = Probe(id_, target, indirect_at, now + slowed(timing.probe_every, health))
+        if ends_at is None:
+            ends_at = now + slowed(timing.probe_every, health)
+        probe = Probe(id_, target, indirect_at, ends_at)
         self._probes[id_] = self._targets[target] = probe
         return probe
 
     def of(self, target: str) -> Probe | None:
         """Return the probe of this node that is under way."""
         return self._targets.get(target)
+
+    def targets(self) -> set[str]:
+        """Return the nodes whose probes are under way."""
+        return {it.target for it in self._probes.values()}
 
     def late(self, now: float) -> list[Probe]:
         """Return the probes with which others should help now."""

@@ -13,9 +13,11 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sidegate.buckets.decision import OnUnreachable
 from sidegate.buckets.limits import SECOND
 from sidegate.protocol.holds.reservation_messages import ReservationRows
-from sidegate.protocol.messages import Buckets, Gossip, Stay
+from sidegate.protocol.messages import Buckets, Confirm, Gossip, Stay
+from sidegate.protocol.standing_messages import OnSplit, Voters
 from sidegate.reservations.reservation_ids import ReservationIds, unsigned
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership.members import MAX_LEAVES
@@ -33,8 +35,10 @@ from sidegate_sidecar.cluster.place.stages import Stage
 from sidegate_sidecar.cluster.records.rules_held import RulesHeld
 from sidegate_sidecar.cluster.records.rumors import gossip_of, rumors_of, takes_for_dead
 from sidegate_sidecar.cluster.routes.detour import Detour, route_of
+from sidegate_sidecar.cluster.routes.nowhere import Nowhere
 from sidegate_sidecar.cluster.routes.rings import held_on, next_ring
 from sidegate_sidecar.cluster.routes.vouchers import Vouchers
+from sidegate_sidecar.cluster.split.side import Side
 from sidegate_sidecar.replication.sync import Sync
 
 if TYPE_CHECKING:
@@ -74,6 +78,7 @@ class Cluster:
     leaf: bool = False
     zone: str = ""
     """Where this node runs; the backup of what it owns is elsewhere, if all owners say where."""
+    on_split: OnSplit = OnSplit.OPTIMISTIC
     stall: int = STALL
     timing: Timing = field(default_factory=Timing)
     empty: Ring = field(default_factory=Ring)
@@ -83,12 +88,15 @@ class Cluster:
     make_ring: MakeRing = next_ring
     on_ring: Callable[[], None] = ignore
     """Called when there is another ring."""
+    on_side: Callable[[], None] = ignore
+    """Called when this side of a split serves more of each limit, or less."""
     on_reset: Callable[[str, bool], None] = ignore
     """Called with a key that was reset, and whether all that begin with it were."""
     membership: Membership = field(init=False)
     sync: Sync = field(init=False)
     ring: Ring = field(init=False)
-    route: Ring | Detour = field(init=False)
+    route: Ring | Detour | Nowhere = field(init=False)
+    side: Side = field(init=False)
     rules: RulesHeld = field(init=False)
     late_at: int = field(init=False)
     """When the next tick is so late that this process must have stood still."""
@@ -117,6 +125,9 @@ class Cluster:
             now=self.now / SECOND,
             role=role_of(leaf=self.leaf, zone=self.zone),
         )
+        self.side = Side(
+            self.on_split, self.membership, self._has_no_voters, self._side_moved, self.now
+        )
         self.sync = Sync(self.name, self.table, self.transport.is_up, empty, self._was_reset)
         self.place = Place(
             self.membership,
@@ -136,6 +147,16 @@ class Cluster:
         self.sync.rows.reservations.void(key, begins=begins)
         self.on_reset(key, begins)  # which may be another function by now
 
+    def _has_no_voters(self, name: str) -> bool:
+        return bool(self.transport.lacks(name, Voters))
+
+    def _side_moved(self, are_back: bool, now: int) -> None:
+        self.on_side()  # which may be another function by now
+        if are_back:  # as after a standstill: others have decided what it doesn't know
+            self.sync.copies.doubt()
+            self.place.stood_still(0, now)
+        self._reroute()
+
     @property
     def stage(self) -> Stage:
         """Where this node stands on its way onto the ring and off it."""
@@ -145,10 +166,11 @@ class Cluster:
     def parts(self) -> int:
         """Return how many nodes there are, this one included: how many may decide alone.
 
-        A leaf knows owners only, and takes their word for it.
+        A leaf knows owners only, and takes their word for it. Those that a split has taken away
+        may, too.
         """
         known = len(self.membership.living()) + 1
-        return max(known, self._told_of) if self.leaf else known
+        return (max(known, self._told_of) if self.leaf else known) + self.side.away
 
     @property
     def agrees(self) -> bool:
@@ -176,6 +198,7 @@ class Cluster:
         if all(said.kind == SwimKind.PING for _, said in effects.sends):
             self._greeted.add(name)
         self._apply(effects, now)
+        self._post(self.side.tell(name))
         if self.stage is Stage.RETURNING:
             self.place.ask_again()
         self._post(self.sync.tick(now))  # it may be owed something
@@ -188,6 +211,12 @@ class Cluster:
         self.sync.unreachable(name, now)
         self._apply(self.membership.on_disconnected(name, now / SECOND), now)
         self.place.proceed(now)
+
+    def forget(self, name: str, now: int) -> str:
+        """Count a node no more that is lost; return why not, for people, "" if it is done."""
+        why = self.side.forget(name)
+        self._post(self.side.look(now))
+        return why
 
     def reset(self, key: str, number: int, now: int) -> None:
         """Make the buckets of a key full, here and on all nodes; `number` is that of no other."""
@@ -230,7 +259,11 @@ class Cluster:
                 self._vouched(message.about, sender, now)
         elif isinstance(message, Stay):
             self.place.hear_of_heirs(sender, message)
+        elif isinstance(message, Voters):
+            self._post(self.side.hear(sender, message))
         else:
+            if isinstance(message, Confirm) and (member := self.membership.members.get(sender)):
+                member.digest = message.ring  # known sooner than by gossip
             self._post(self.sync.step(sender, message, now))
             if isinstance(message, Buckets):
                 self.place.note_progress(now)
@@ -263,9 +296,10 @@ class Cluster:
         """
         self.notice(now)
         self._apply(self.membership.tick(now / SECOND), now)
+        self._post(self.side.tick(now))
+        if self.side.is_in_doubt(now):
+            self._apply(self.membership.probe_all(now / SECOND), now)
         self._post(self.sync.tick(now))
-        if not self.sync.is_settled and self._all_agree(unheard=False):
-            self.sync.settle()
         if isinstance(self.route, Detour) and self.sync.copies.is_settled:
             self._reroute()
         return self._go_on(now, has_time)
@@ -279,6 +313,8 @@ class Cluster:
     def _go_on(self, now: int, has_time: Callable[[], bool]) -> int:
         while has_time() and self.sync.working:
             self._post(self.sync.work(now))
+        if self.sync.may_settle and self._all_agree(unheard=False):
+            self.sync.settle()
         self.place.proceed(now)
         wait = self._wait(now)
         self.late_at = now + wait + self.stall
@@ -323,6 +359,9 @@ class Cluster:
                         self.strangers.add(member.address)
             self.transport.members_changed(outcome.changed)
             self._rebuild(now)
+            self._post(self.side.look(now))
+            if self.side.is_in_doubt(now):
+                self._apply(self.membership.probe_all(now / SECOND), now)
         nodes = len(self.membership.living()) + 1
         for name, gossip in outcome.sends:
             self.transport.post(name, gossip_of(gossip, self.rules.mine, nodes))
@@ -346,6 +385,9 @@ class Cluster:
             self.sync.aim(self.make_ring(self.ring, names, self.ring.zones))
 
     def _reroute(self) -> None:
+        if not self.side.decides:
+            self.route = Nowhere()
+            return
         is_told, is_new = self.place.is_told, self.stage in {Stage.JOINING, Stage.SETTLING}
         self.route = route_of(
             self.ring, self._without_me, self.sync.copies, self.name, told=is_told, new=is_new
@@ -367,12 +409,22 @@ class Cluster:
 
         Only if it holds what there is to know; of its own keys it doesn't after a standstill.
         """
+        if not self.side.decides:
+            return False
         is_told = self.place.is_told
         if self.stage is Stage.RETURNING:
             is_told = self.ring.pair(key)[0] != self.name
         return is_told and self.sync.copies.hold(key)
 
-    @property
-    def has_share(self) -> bool:
-        """May this node decide by its share when it can't ask those who know?"""
-        return self.name in self.ring
+    def gives_share(self, policy: OnUnreachable) -> bool:
+        """Does this node decide by its share when it can't ask those who know?
+
+        Who is on the ring knows how many they are, so its share is better than to let everyone
+        through; but who is to refuse what it can't have decided does. On the smaller side of a
+        split it is the policy's.
+        """
+        if self.parts == 1 or self.name not in self.ring:
+            return False
+        if not self.side.decides:
+            return policy is OnUnreachable.LOCAL
+        return policy is not OnUnreachable.CLOSED

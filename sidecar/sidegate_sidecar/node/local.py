@@ -12,6 +12,7 @@ from sidegate.buckets.limits import known_limits, parse_limits, require_cost
 from sidegate.buckets.windows import undated
 from sidegate.errors import SidegateError
 from sidegate.protocol.messages import SURELY_SHORT_KEY, Answer, Answers, require_key
+from sidegate_sidecar.cluster.split.part import taking
 from sidegate_sidecar.node.backlog import Backlog, NewLimitsError, PutOff
 from sidegate_sidecar.node.confirmed.confirmed_answers import ConfirmedAnswers
 from sidegate_sidecar.node.forward import places_of
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from sidegate.client.unreachable.fallback import Fallback
     from sidegate.protocol.messages import Charge, Check, Checks
     from sidegate_sidecar.cluster.cluster import Cluster
+    from sidegate_sidecar.cluster.split.part import Take
     from sidegate_sidecar.node.counts import Counts
     from sidegate_sidecar.node.forward import Forwarded, Send
     from sidegate_sidecar.replication.corrections.decided import Charges
@@ -63,6 +65,7 @@ class Local:
         self.later = later
         self.backlog = Backlog()
         self._buckets = buckets
+        self._take: Take = buckets.take
         self._cluster = cluster
         self._fallback = fallback
         self._budget = budget
@@ -76,6 +79,10 @@ class Local:
         self._tally_own = counts.tally("app", Source.OWNER)
         self._tally_forwarded = counts.tally("node", Source.OWNER)
 
+    def side_moved(self) -> None:
+        """Called when this side of a split serves more of each limit, or less."""
+        self._take = taking(self._buckets, self._cluster.side.part)
+
     # --- as the owner
 
     def decide(  # noqa: C901, PLR0912, PLR0915  # one loop, without a call of our own for each check
@@ -85,7 +92,7 @@ class Local:
 
         Those whose limits are new may wait: `until` then, or (0) for the budget of the frame.
         """
-        take = self._buckets.take
+        take = self._take
         checks = frame.checks
         if positions is not None:
             checks = [checks[position] for position in positions]
@@ -305,7 +312,7 @@ class Local:
         try:
             require_key(key)
             limits = known_limits(text) or self._read(text)
-            allowed, debts = self._buckets.take(key, limits, cost, now)
+            allowed, debts = self._take(key, limits, cost, now)
         except SidegateError as error:
             return str(error)[:MAX_ERROR]
         if cost:

@@ -36,7 +36,7 @@ class Flush:
     ) -> None:
         self.ring = ring
         self.changed: set[Check] = set()
-        self.unsent: dict[str, int] = {}  # tokens by key, of what is charged since the last flush
+        self.unsent_tokens: dict[str, int] = {}  # by key, since the last flush
         self.at_risk: set[Check] = set()  # of those changed: what is to go out before the others
         self.is_urgent = False  # is somebody to hear of a change at once?
         self.me = me
@@ -60,7 +60,8 @@ class Flush:
         """Is a change in no outbox yet?"""
         return bool(self.changed or self._unplaced)
 
-    def unsent_changes(self) -> list[Check]:
+    @property
+    def unsent(self) -> list[Check]:
         """Return the changes that are in no outbox yet."""
         return [*self.changed, *self._unplaced]
 
@@ -110,7 +111,7 @@ class Flush:
         self._flushed_at = now
         self.is_urgent = False
         self._unplaced += self.changed
-        for placed in (self.changed, self.unsent, self.at_risk):
+        for placed in (self.changed, self.unsent_tokens, self.at_risk):
             placed.clear()
         for owner, check in self._stood_in:
             if self.ring.pair(check[0])[0] == owner:

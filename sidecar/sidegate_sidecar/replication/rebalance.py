@@ -70,9 +70,9 @@ class Walk:
         return self._rest is not None or self._is_due()
 
     @property
-    def is_settled(self) -> bool:
-        """Is the present ring known to be the one that all agree on?"""
-        return self._base is self._ring
+    def may_settle(self) -> bool:
+        """Is the walk for the present ring over, of which isn't known yet that all agree on it?"""
+        return self._base is not self._ring and not self.to_do
 
     def settle(self) -> None:
         """Called when all nodes hold the present ring; of no use before its walk is over."""

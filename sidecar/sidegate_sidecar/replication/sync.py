@@ -10,9 +10,10 @@ that two nodes have decided and resets, is in `corrections/`. Buckets serve four
 - leave: what has changed since the last time goes out before the node leaves the ring;
 - repair: when the ring has changed, a walk through all buckets finds those that others hold now.
 
-What is to be sent waits in a node's outbox: `flush.py` puts changes there, `rebalance.py` what a
-walk finds; `sending.py` takes it out. While a node can't be reached its part goes to the next one
-that can. A walk waits for outboxes to empty, and `work` does one piece: no check waits for long.
+What is to be sent to a node waits in its outbox: `flush.py` puts changes there, `rebalance.py` what
+a walk finds, and `sending.py` takes it out. A node that can't be reached keeps its outbox until it
+can, or is off the ring; meanwhile its part goes to the next node that can be reached. A walk waits
+for the outboxes to empty, and `work` does a piece at a time: so no check waits for a million.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ class Sync:
         self._walk = Walk(name, ring, usable, table)
         boxes, newcomers = self._outboxes, self._walk.pullers
         self._flush = Flush(name, ring, usable, boxes, newcomers)
-        self.changed, self.unsent = self._flush.changed, self._flush.unsent
+        self.changed, self.unsent = self._flush.changed, self._flush.unsent_tokens
         self._pulling = Pulling(usable)
         self._sending = Sending(boxes, self._ledgers, self.resets, newcomers, usable)
         self.early = Early(self._flush, self._sending, usable)
@@ -155,11 +156,11 @@ class Sync:
 
     def owed(self) -> set[tuple[str, str]] | None:
         """Return what others haven't merged yet, by text of the limit and key; None if unknown."""
-        return None if self._walk.to_do else self._lacking.owed(self._flush.unsent_changes())
+        return None if self._walk.to_do else self._lacking.owed(self._flush.unsent)
 
     def flush_due(self, now: int) -> int:
         """Return in how many ns changes are to be sent, or somebody answered; 0 for now."""
-        return min(self.early.due(now), self._flush.due(now))
+        return min(self._flush.due(now), self.early.due(now))
 
     def lag(self, now: int) -> int:
         """Return how long the oldest change waits to be merged by a node, in ns; or a bit more."""
@@ -170,8 +171,7 @@ class Sync:
     def stood_in(self, owner: str, check: Check, limits: Limits, charge: Charge, now: int) -> None:
         """Called when a check was decided here in place of its owner, to tell it soon.
 
-        At once, if it can be reached: it is about to decide again. Of too many checks it is only
-        sent the bucket, of which the larger debt counts.
+        At once, if it can be reached: it is about to decide again. Of too many only the bucket.
         """
         self._flush.is_urgent |= self._usable(owner)
         if not self._ledgers.add(owner, check[0], limits, charge, now):
@@ -225,9 +225,9 @@ class Sync:
         return strangers
 
     @property
-    def is_settled(self) -> bool:
-        """Is the present ring known to be the one that all agree on?"""
-        return self._walk.is_settled
+    def may_settle(self) -> bool:
+        """Has all been sent by the present ring, on which all may agree?"""
+        return self._walk.may_settle
 
     def settle(self) -> None:
         """Called when all nodes hold the present ring."""
@@ -236,10 +236,9 @@ class Sync:
     def gone(self, name: str) -> None:
         """Expect nothing from a node any more, and send it nothing."""
         self._pulling.on_disconnected(name)
-        self._outboxes.drop(name)
+        for sent in (self._outboxes, self.rows, self._inquiries):
+            sent.drop(name)
         self.early.unreachable(name)
-        self.rows.drop(name)
-        self._inquiries.drop(name)
         self._ledgers.drop(name)
         self.resets.on_disconnected(name)
         self._resetting.drop(name)
@@ -339,18 +338,17 @@ class Sync:
         self.resets.tick(now)
         self.resets.give_back(now, RESEND_AFTER)
         self._resetting.walk(now)
-        early = self.early.tick(now)
         self.rows.tick(now)
         self._ledgers.give_back(now, RESEND_AFTER)
         for name in self._ledgers.overflown:
             if not (self._flush.has_unsent or self._outboxes.get(name)):
                 self._ledgers.caught_up(name)
         self._outboxes.give_back(now)
-        outgoing = [*early, *self._resetting.answers(), *self.work(now)]
+        outgoing = [*self._resetting.answers(), *self.work(now)]
         for name in self._outboxes.bound():
             self._walk.lacks(name)
         questions = self.copies.questions(now, self._usable)
-        return [*outgoing, *questions, *self._pulling.ask_again(now)]
+        return [*self.early.tick(now), *outgoing, *questions, *self._pulling.ask_again(now)]
 
     def work(self, now: int) -> Sends:
         """Do one piece of the work that there is: send what the windows have room for, or walk on.

@@ -57,6 +57,7 @@ WRONG: Final = (  # values of keys that there are
     "reports.memory=1000",
     "reports.keys=secret",
     "onUnreachable=deny",
+    "onSplit=never",
     "role=master",
     "zone=eu 1",
     "zoneLabel=a'b",

@@ -129,6 +129,7 @@ def test_values_arrive_as_they_were_given(helm: Helm, configured: ConfigOf) -> N
     assert config.drain == 45.5
     assert config.budget == 0.2
     assert config.on_unreachable == "local"
+    assert config.on_split == "quorum"
     assert config.cluster == "shop"
     assert config.zone == "eu-1a"
     assert str(config.link) == "0.0.0.0:7271"

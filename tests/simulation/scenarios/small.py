@@ -20,6 +20,8 @@ from tests.simulation.scenarios.outages import (
     split,
     stall,
 )
+from tests.simulation.scenarios.splits.hold_downs import HOLD_DOWNS
+from tests.simulation.scenarios.splits.quorums import QUORUMS
 from tests.simulation.scenarios.storms import bustle, kills, storm
 
 NODES: Final[tuple[Callable[[int], object], ...]] = (
@@ -45,6 +47,7 @@ NODES: Final[tuple[Callable[[int], object], ...]] = (
 )
 
 HOLDS: Final = (*reservations.SMALL, *slots.SMALL, *leases.SMALL)
+SPLITS: Final = (*HOLD_DOWNS, *QUORUMS)
 SMALL: Final = (
     *NODES,
     *ZONES,
@@ -54,4 +57,5 @@ SMALL: Final = (
     *names.SMALL,
     *values.SMALL,
     *HOLDS,
+    *SPLITS,
 )

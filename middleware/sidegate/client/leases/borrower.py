@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from sidegate.protocol.holds.lease_messages import Lent, ReturnedRow
 
 MAX_LAPSE: Final = 100_000_000  # ns: no lease lasts longer, whatever an owner says
-# Of what is spent in a lapse: the rest of a lease is given back before it lapses, and is too late
-# for that when half a lapse is all that is left of it.
-WANTED_FOR: Final = 60_000_000  # ns
+RENEWED: Final = 35  # % of its time: one that is spent slowly is asked for anew
+RETURNED: Final = 65  # % of its time: what is left of it then is given back
+WANTED_FOR: Final = 60_000_000  # ns: about so long is spent of a lease that lasts for a lapse
 LEAST_WANTED: Final = 2  # tokens
 MAX_WANTED: Final = 1_000_000_000  # tokens: more than are spent in a lapse
 MEASURED_FOR: Final = 5_000_000  # ns: over less a rate says nothing
@@ -28,17 +28,19 @@ MAX_DENIALS: Final = 16  # costs whose denial is kept ready, in a pause
 NEVER: Final = -1
 
 
-class Loan:
+class Borrowed:
     """Tokens that were lent: by which number, until when (ns, by the clock of who asked)."""
 
-    __slots__ = ("debts", "ends", "given", "node", "number")
+    __slots__ = ("debts", "ends", "given", "node", "number", "renew_from", "return_from")
 
-    def __init__(self, lent: Lent, ends: int) -> None:
+    def __init__(self, lent: Lent, asked_at: int, ends: int) -> None:
         self.number = lent.number
         self.given = lent.tokens
         self.node = lent.node
         self.debts = lent.debts
         self.ends = ends
+        self.renew_from = asked_at + (ends - asked_at) * RENEWED // 100
+        self.return_from = asked_at + (ends - asked_at) * RETURNED // 100
 
 
 class Borrower:
@@ -77,8 +79,8 @@ class Borrower:
         self.ends = 0  # ns
         self.renew_at = NEVER  # tokens; asked for anew when so few are left
         self.decision = Decision(True, limits, 1, (), Source.LEASE)
-        self.loan: Loan | None = None
-        self.next: Loan | None = None
+        self.loan: Borrowed | None = None
+        self.next: Borrowed | None = None
         self.asked_at = 0  # ns, 0 if nothing is asked for
         self.pause_until = 0  # ns; nothing is asked for before
         self.denied_until = 0  # ns; what has no tokens here has none there
@@ -104,7 +106,7 @@ class Borrower:
         """How many tokens were spent of loans."""
         return self.charged + (0 if self.loan is None else self.loan.given - self.tokens)
 
-    def take(self, loan: Loan) -> None:
+    def take(self, loan: Borrowed) -> None:
         """Spend of this loan from now on."""
         self.loan = loan
         self.tokens, self.ends = loan.given, loan.ends
@@ -195,7 +197,9 @@ def denied(limits: Limits, cost: int, lent: Lent, wait: int) -> Decision | None:
 
 
 def fits(lent: Lent, limits: Limits) -> bool:
-    """Are the debts those of these limits?"""
+    """Are the debts those of these limits? There are none where nothing can be lent of them."""
+    if not lent.tokens and not lent.debts:
+        return True
     return len(lent.debts) == len(limits.items) + 2 * len(limits.windows)
 
 

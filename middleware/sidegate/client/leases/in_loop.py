@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from sidegate.client.leases.borrower import MAX_LAPSE
-from sidegate.client.leases.leases import TICK_EVERY, Leases
+from sidegate.client.leases.leases import TICK_EVERY, AppLeases
 from sidegate.client.memory import STANDING
 from sidegate.link.health import LinkState
 from sidegate.protocol.holds.lease_messages import Borrow, Lent, Returned
@@ -44,7 +44,7 @@ class LoopLeases:
         self._loop = loop
         self._link = link if options.leases else None
         self._budget = int(options.budget * 1e6)
-        self._leases = leases = Leases(remembers=remembers)
+        self._leases = leases = AppLeases(remembers=remembers)
         self._asked: dict[Borrower, int] = {}  # by which number
         self._is_ticking = False
         self._tell_at = 0.0

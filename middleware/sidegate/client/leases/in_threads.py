@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from sidegate.client.leases.in_loop import TELL_EVERY
-from sidegate.client.leases.leases import TICK_EVERY, Leases
+from sidegate.client.leases.leases import TICK_EVERY, AppLeases
 from sidegate.protocol.holds.lease_messages import Borrow, Lent, Returned
 from sidegate.protocol.outcome_messages import Outcomes
 
@@ -38,7 +38,7 @@ class ThreadLeases:
     def __init__(self, budget: float, converse: Callable[[], None], *, remembers: bool) -> None:
         self._budget = int(budget * 1e6)
         self._converse = converse
-        self._leases = leases = Leases(remembers=remembers)
+        self._leases = leases = AppLeases(remembers=remembers)
         self._lock = threading.Lock()  # over all that is here; never held while something is said
         self._asked: dict[int, tuple[Borrower, int]] = {}  # by number: who asked, and when (ns)
         self._last_number = 0

@@ -17,8 +17,8 @@ from sidegate.buckets.decision import Source
 from sidegate.client.leases.borrower import (
     MAX_LAPSE,
     NEVER,
+    Borrowed,
     Borrower,
-    Loan,
     fits,
     lasts_until,
 )
@@ -38,13 +38,12 @@ if TYPE_CHECKING:
 
 MAX_BORROWERS: Final = 256  # questions that are asked all the time: 0.3 MB
 IDLE: Final = MAX_LAPSE // 2  # ns without a check, after which tokens are given back
-# ns before its end: what is left of a lease then is given back. Two looks of `tick`, so that one
-# of them is in time, and the owner hears of it before it takes the tokens for lost.
-RETURN_BEFORE: Final = 35_000_000
-RENEW_BEFORE: Final = 65_000_000  # ns before its end: a slow one is asked for anew
-TICK_EVERY: Final = 0.0125  # seconds, while anything is borrowed
+# Seconds, while anything is borrowed: of the last third of a lease two looks, so one of them is
+# in time, and the owner hears of it before it takes the tokens for lost.
+TICK_EVERY: Final = 0.0125
 # ns: an owner says 1 to 10 ms, and nobody is denied for longer on its word.
 MAX_PAUSE: Final = 10_000_000
+MAX_WAIT: Final = 1_000_000_000  # ns without asking, where nothing can be lent of such limits
 # ns: what was asked at the end of a pause may take so long, while checks are denied that come as
 # often as in the pause: within MAX_PAUSE of each other.
 MAX_UNHEARD: Final = 50_000_000
@@ -53,7 +52,7 @@ FIRST_BACKOFF: Final = 10_000_000  # ns without asking where an owner has tokens
 MIN_REFUSED: Final = 4
 
 
-class Leases:
+class AppLeases:
     """What is borrowed, by question. `now` is in ns of a monotonic clock.
 
     `remembers`: are checks denied for which the owner had no tokens a moment ago?
@@ -142,24 +141,24 @@ class Leases:
         asked_at, it.asked_at = it.asked_at, 0
         ends = lasts_until(lent, asked_at)
         if lent.source != Source.OWNER or not fits(lent, it.limits):
-            self.unlent(it, now)
+            self.unlent(it, now)  # nobody to ask now, or what makes no sense
             return
         if it.is_over or now >= ends:
             if lent.tokens:
                 row = (it.key, it.limits.asked, lent.number, lent.tokens)
                 self.returned.append(row)
             return
-        pause = min(lent.pause * 1_000, MAX_PAUSE)
+        pause = min(lent.pause * 1_000, MAX_WAIT)
         if lent.tokens:
-            self._have(it, Loan(lent, ends), now)
+            self._have(it, Borrowed(lent, asked_at, ends), now)
         elif not pause:
             pause = FIRST_BACKOFF
         it.lent = lent
         it.pause_until = now + pause
-        it.deny_until(now + pause if lent.pause else 0)
+        it.deny_until(now + min(pause, MAX_PAUSE) if lent.pause and lent.debts else 0)
         it.refused = it.refused // 2 if lent.pause else 0
 
-    def _have(self, it: Borrower, loan: Loan, now: int) -> None:
+    def _have(self, it: Borrower, loan: Borrowed, now: int) -> None:
         if it.loan is not None and it.tokens and now < it.ends:
             it.next = loan
         else:
@@ -181,11 +180,11 @@ class Leases:
             if idle >= IDLE:
                 self._drop(question)
                 continue
-            left = it.ends - now
-            if it.loan is not None and left < RENEW_BEFORE and idle < IDLE // 2:
-                self._renew(it, now)
-            if it.loan is not None and left < RETURN_BEFORE:
-                self.returned += it.move_on()
+            if it.loan is not None:
+                if now >= it.loan.renew_from and idle < IDLE // 2:
+                    self._renew(it, now)
+                if now >= it.loan.return_from:
+                    self.returned += it.move_on()
             if it.asked_at and now - it.asked_at >= MAX_LAPSE:
                 self.unlent(it, now)
 

@@ -94,8 +94,8 @@ class Applied:
         """Return the rule that these limits are here."""
         key = self.limit.key.function
         named = self.name, self.bucket, service
-        asked = limits.synced() if self.limit.sync else limits
         key = key if is_total(key) else _ADDRESS
+        asked = limits.synced() if self.limit.sync else limits
         return _rule(named, asked, key, carries=self.carries, lease=self.limit.lease)
 
     def of(self, scope: str) -> Applied:

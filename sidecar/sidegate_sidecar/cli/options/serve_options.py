@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from sidegate.buckets.decision import OnUnreachable
+from sidegate.protocol.standing_messages import OnSplit
 from sidegate_sidecar.cli.options.declaration import option
 from sidegate_sidecar.config import DEFAULT_PROXIES, Role
 from sidegate_sidecar.reports.shown_keys import ShownKeys
@@ -178,6 +179,17 @@ Policy = Annotated[
         "|".join(OnUnreachable),
         "What becomes of a check that no node which could decide it can be asked about: let"
         " through, refused, or decided here with this node's share of the limit.",
+        _BEHAVIOUR,
+    ),
+]
+Split = Annotated[
+    str,
+    option(
+        "on-split",
+        "|".join(OnSplit),
+        "What a side of a split network does: go on, with one limit a side; serve its part of each"
+        " limit until it has been stable for 10 s; or, on the smaller side, decide nothing and go"
+        " by --on-unreachable. The same on all nodes.",
         _BEHAVIOUR,
     ),
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidegate.buckets.limits import parse_limits
-from sidegate_sidecar.replication.outgoing.outbox import BATCH
+from sidegate_sidecar.replication.outgoing.outbox import BATCH, EARLY_WINDOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 EARLY_EVERY = 10**6  # ns between two messages in the long run: what has to wait, waits so long
 EARLY_SAVED = 250  # messages that may go out at once after a pause: the bursts of some keys
 TAIL = 5 * 10**6  # ns that what waits may wait where nobody asks any more: else it goes with those
+NEVER = 1 << 62  # ns
 
 
 class AtRisk:
@@ -34,9 +35,9 @@ class AtRisk:
         self._usable = usable
         self._saved_at = 0  # when as many messages are saved up as may be
 
-    def due(self, now: int) -> int | None:
-        """Return in how many ns what waits is to be sent, if nobody asks, None if nothing does."""
-        return max(self._next_at() - now, 0) + TAIL if self._flush.at_risk else None
+    def due(self, now: int) -> int:
+        """Return in how many ns what waits is to be sent, if nobody asks."""
+        return max(self._next_at() - now, 0) + TAIL if self._flush.at_risk else NEVER
 
     def _next_at(self) -> int:
         return self._saved_at - EARLY_EVERY * (EARLY_SAVED - 1)
@@ -56,13 +57,14 @@ class AtRisk:
         messages: Sends = []
         for target, some in by_target.items():
             for at in range(0, len(some), BATCH):
-                message = self._sending.early(target, keys_of(some[at : at + BATCH]), now)
+                keys = keys_of(some[at : at + BATCH])
+                message = self._sending.early(target, keys, now, EARLY_WINDOW)
                 if message is None:
                     sent.difference_update(some[at : at + BATCH])
                 elif message.groups:
                     messages.append((target, message))
         for key, *_ in sent:
-            self._flush.unsent.pop(key, None)
+            self._flush.unsent_tokens.pop(key, None)
         self._flush.changed -= sent
         self._saved_at = max(self._saved_at, now) + EARLY_EVERY * max(len(messages), 1)
         return messages, sent
@@ -91,9 +93,9 @@ class AtRisk:
 
 def keys_of(checks: Iterable[Check]) -> Keys:
     """Return the buckets of some checks: keys by the texts of their limits."""
-    by_texts: dict[str, list[str]] = {}
+    by_texts: dict[str, dict[str, None]] = {}
     for key, texts, _ in checks:
-        by_texts.setdefault(texts, []).append(key)
+        by_texts.setdefault(texts, {})[key] = None
     keys: Keys = {}
     for texts, some in by_texts.items():
         for limit in parse_limits(texts).items:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sidegate_sidecar.replication.early.at_risk import keys_of
-from sidegate_sidecar.replication.outgoing.outbox import BATCH
+from sidegate_sidecar.replication.early.at_risk import NEVER, keys_of
+from sidegate_sidecar.replication.outgoing.outbox import AWAITED_WINDOW, BATCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,10 +43,10 @@ class Confirming:
         self._late: set[str] = set()
         self._count = 0  # of checks
 
-    def due(self, now: int) -> int | None:
-        """Return in how many ns somebody has waited long enough, None if nobody waits."""
-        until = min((it.until for it in self._waiting.values()), default=None)
-        return None if until is None else max(until - now, 0)
+    def due(self, now: int) -> int:
+        """Return in how many ns somebody has waited long enough."""
+        until = min((it.until for it in self._waiting.values()), default=NEVER + now)
+        return max(until - now, 0)
 
     def ask(self, wanted: Wanted, until: int, done: Done, now: int) -> Sends:
         """Send the buckets of these checks, of which each is to be known to one more node.
@@ -54,6 +54,7 @@ class Confirming:
         `done` is called with the positions of some, and whether they are: perhaps at once, at the
         latest soon after `until`, for each check once.
         """
+        early = self._sending.early
         messages: Sends = []
         by_holder: dict[str, list[tuple[int, Check]]] = {}
         for position, check in wanted:
@@ -64,7 +65,8 @@ class Confirming:
                 waiting = _Waiting([position for position, _ in part], until, done)
                 keys = keys_of(check for _, check in part)
                 room = self._count + len(part) <= MAX_WAITING
-                message = self._sending.early(holder, keys, now) if holder and room else None
+                is_sent = holder and room
+                message = early(holder, keys, now, AWAITED_WINDOW) if is_sent else None
                 if message is None or not message.groups:  # owes it nothing: so nothing to lose
                     done(waiting.positions, message is not None)
                     continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from sidegate_sidecar.replication.early.at_risk import AtRisk
 from sidegate_sidecar.replication.early.confirming import Confirming
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from sidegate_sidecar.replication.flush import Flush
     from sidegate_sidecar.replication.outgoing.sending import Sending, Sends
 
-NEVER: Final = 2**62  # ns
-
 
 class Early:
     """Both, and when there is something to do for either. Times are in ns."""
@@ -24,9 +22,8 @@ class Early:
         self.confirming = Confirming(flush, sending, usable)
 
     def due(self, now: int) -> int:
-        """Return in how many ns to call `tick`, or NEVER."""
-        times = (self.at_risk.due(now), self.confirming.due(now))
-        return min((it for it in times if it is not None), default=NEVER)
+        """Return in how many ns to call `tick`."""
+        return min(self.at_risk.due(now), self.confirming.due(now))
 
     def tick(self, now: int) -> Sends:
         """Send what waits, if it may go out by now; answer who has waited long enough."""

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 BATCH = 100  # buckets in a message: 0.1 ms here; there it is merged in parts
 WINDOW = 8  # messages to one node without an answer: enough to keep both sides busy
-EARLY_WINDOW = 32  # with those that can't wait: a busy node reads so many in some milliseconds
+EARLY_WINDOW = 32  # with what is at risk: a busy node reads so many in some milliseconds
+AWAITED_WINDOW = 128  # with what somebody waits for: the largest frame of checks three times
 SHORT_PART = 32  # of a burst, in the time that it takes to refill, which is short for any limit
 RESEND_AFTER = 2 * 10**9  # ns without an answer, on a link that didn't break
 
@@ -112,13 +113,15 @@ class Outbox:
                 return Buckets(number, groups)
         return None
 
-    def take_early(self, number: int, keys: Keys, table: BucketTable, now: int) -> Buckets | None:
+    def take_early(
+        self, number: int, keys: Keys, table: BucketTable, now: int, window: int
+    ) -> Buckets | None:
         """Return a message of these buckets before all that waits, None if it has to wait too.
 
         They may be some more than BATCH, of checks with several limits. It is empty if they owe
         nothing.
         """
-        if self.overflowed or len(self._flying) >= EARLY_WINDOW:
+        if self.overflowed or len(self._flying) >= window:
             return None
         groups = _groups_of(keys, table, now, 0)
         if groups:

@@ -81,9 +81,11 @@ class Outboxes:
             self._counts.sent += sum(len(keys) for _, keys, _ in message.groups)
         return message
 
-    def take_early(self, name: str, number: int, keys: Keys, now: int) -> Buckets | None:
+    def take_early(
+        self, name: str, number: int, keys: Keys, now: int, window: int
+    ) -> Buckets | None:
         """Return a message of these buckets for a node, None if they have to wait."""
-        message = self.of(name).take_early(number, keys, self._table, now)
+        message = self.of(name).take_early(number, keys, self._table, now, window)
         if message is not None:
             self._counts.sent += sum(len(found) for _, found, _ in message.groups)
         return message

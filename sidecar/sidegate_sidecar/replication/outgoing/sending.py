@@ -74,11 +74,11 @@ class Sending:
                 outgoing += ((name, message) for message in some)
         return outgoing
 
-    def early(self, name: str, keys: Keys, now: int) -> Buckets | None:
+    def early(self, name: str, keys: Keys, now: int, window: int) -> Buckets | None:
         """Return a message of these buckets that goes out before all else, None if it can't."""
         if self._resets.is_deaf(name):
             return None
-        return self._outboxes.take_early(name, self.next_id(), keys, now)
+        return self._outboxes.take_early(name, self.next_id(), keys, now, window)
 
     def _buckets(self, box: Outbox, now: int, least: int, *, at_once: bool) -> Iterator[Buckets]:
         room = AT_A_TIME

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidegate.buckets.limits import parse_limits
-from sidegate.client.leases.leases import Leases
+from sidegate.client.leases.leases import AppLeases
 from tests.middleware.client.leases.lender import Lender
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ class Fleet:
     def __init__(self, apps: int) -> None:
         self.now = NOW
         self.lender = Lender(LIMIT, NOW)
-        self.apps = [Leases(remembers=True) for _ in range(apps)]
+        self.apps = [AppLeases(remembers=True) for _ in range(apps)]
         self.admitted: list[tuple[int, int]] = []  # when, and how many tokens
         self._under_way: list[tuple[int, Callable[[], None]]] = []
 
-    def check(self, app: Leases, cost: int) -> None:
+    def check(self, app: AppLeases, cost: int) -> None:
         made = app.spend("k", LIMITS, cost, self.now)
         allowed = made.allowed if made else self.lender.check(cost, self.now)[0]
         if allowed:
@@ -44,7 +44,7 @@ class Fleet:
             checks = [("k", LIMITS.asked, cost)] * 20
             app.saw(checks, [LIMITS] * 20, self.now)
 
-    def talk(self, app: Leases, there: int, back: int, *, is_lost: bool) -> None:
+    def talk(self, app: AppLeases, there: int, back: int, *, is_lost: bool) -> None:
         """Say what an app has to say, which takes so long."""
         rows, wishes = app.take_returned(), list(app.wishes)
         app.wishes.clear()
@@ -60,7 +60,7 @@ class Fleet:
 
         self.later(there, arrive)
 
-    def hear(self, app: Leases, it: Borrower, lent: Lent) -> None:
+    def hear(self, app: AppLeases, it: Borrower, lent: Lent) -> None:
         app.lent(it, lent, self.now)
 
     def later(self, delay: int, call: Callable[[], None]) -> None:

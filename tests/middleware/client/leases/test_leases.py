@@ -6,7 +6,7 @@ from collections import Counter
 
 from sidegate.buckets.decision import Decision, Source
 from sidegate.buckets.limits import Limits, parse_limits
-from sidegate.client.leases.leases import MAX_BORROWERS, Leases
+from sidegate.client.leases.leases import MAX_BORROWERS, AppLeases
 from sidegate.client.leases.sampling import MIN_SAMPLES
 from sidegate.protocol.holds.lease_messages import MAX_LEASE, Lent
 
@@ -19,10 +19,10 @@ EMPTY = [1_000 * MS]
 
 
 class Session:
-    """Leases by a clock of their own."""
+    """AppLeases by a clock of their own."""
 
     def __init__(self, *, remembers: bool = True) -> None:
-        self.leases = Leases(remembers=remembers)
+        self.leases = AppLeases(remembers=remembers)
         self.now = NOW
 
     def hot(self, key: str = "k", limits: Limits = LIMITS, size: int = 100) -> bool:
@@ -181,6 +181,17 @@ class TestAsking:
             session.now += LAPSE // 9 + 1
             session.leases.tick(session.now)
         session.now += LAPSE
+        session.check()
+        assert len(session.leases.wishes) == 1
+
+    def test_where_nothing_can_be_lent_nobody_asks_for_as_long_as_the_owner_says(self) -> None:
+        session = Session()
+        session.hot()
+        session.lend(0, 1_000_000, [])
+        for _ in range(10):
+            assert session.check() is None
+            assert session.leases.wishes == []
+            session.now += LAPSE
         session.check()
         assert len(session.leases.wishes) == 1
 

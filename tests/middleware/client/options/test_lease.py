@@ -97,7 +97,8 @@ def test_what_a_lease_allows_has_the_fields_of_what_the_owner_does_and_says_its_
     usual = limiter.plain_fields(rule, made)
     assert usual is not None
     for _ in range(2):
-        fields = limiter.plain_fields(rule, leased) or []
+        fields = limiter.plain_fields(rule, leased)
+        assert fields is not None
         assert fields == [*usual, *said]
         fields.append((b"x", b"the app's own"))
     assert limiter.plain_fields(rule, other) != limiter.plain_fields(rule, leased)

@@ -3,8 +3,7 @@
 import pytest
 
 from sidegate.buckets.limits import LARGE, UNSENT_PART
-from sidegate_sidecar.replication.early.at_risk import EARLY_EVERY, EARLY_SAVED, TAIL
-from sidegate_sidecar.replication.early.early import NEVER
+from sidegate_sidecar.replication.early.at_risk import EARLY_EVERY, EARLY_SAVED, NEVER, TAIL
 from sidegate_sidecar.replication.flush import FLUSH_EVERY
 from sidegate_sidecar.replication.outgoing.outbox import BATCH, EARLY_WINDOW
 from tests.sidecar.node.confirmed.recorded_owner import MS, RecordedOwner
@@ -107,7 +106,7 @@ def test_what_waits_goes_out_soon_though_nobody_asks() -> None:
     owner = idle("b")
     owner.cluster.sync.early.at_risk._saved_at = owner.now + EARLY_EVERY * EARLY_SAVED
     owner.ask((owner.key(), "5/minute", 1))
-    wait = owner.cluster.tick(owner.now)
+    wait = owner.cluster.sync.flush_due(owner.now)
     assert wait == EARLY_EVERY + TAIL
     assert owner.order == "?"
     owner.tick(wait / MS)

@@ -21,6 +21,7 @@ from sidegate.buckets.windows import WindowClock
 from sidegate.errors import CostError
 from sidegate.link.health import LinkState
 from sidegate.protocol.messages import require_key
+from sidegate.protocol.standing_messages import OnSplit
 from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.cluster.place.handover import Departure
 
@@ -54,6 +55,10 @@ KeyInPath = Annotated[
 ]
 KeyInQuery = Annotated[
     str, AfterValidator(fitting), Query(description=_KEY, examples=["customer-7"])
+]
+NodeInQuery = Annotated[
+    str,
+    Query(min_length=1, max_length=253, description="Name of a node.", examples=["node-b"]),
 ]
 HowManyBackups = Annotated[
     int, Query(ge=0, le=16, description="How many backups to name, as far as there are nodes.")
@@ -280,6 +285,26 @@ class Syncing(BaseModel):
     )
 
 
+class SplitSide(BaseModel):
+    """What the node that answers does in a split, and on which side of one it is."""
+
+    model_config = _example(on_split="quorum", share=1.0, counted=3, lost=[])
+
+    on_split: OnSplit = Field(description="Its --on-split.")
+    share: float = Field(
+        description="The share of each limit that its side serves: 1 unless it misses nodes, 0"
+        " where it is the smaller side, which goes by --on-unreachable."
+    )
+    counted: int = Field(
+        description="How many nodes it counts by: those on the ring, as all had agreed before any"
+        " was lost; 0 where --on-split is optimistic."
+    )
+    lost: list[str] = Field(
+        description="Nodes that count, and that it doesn't reach: dead, or on another side. None"
+        " where --on-split is optimistic."
+    )
+
+
 class Nodes(BaseModel):
     """The node that answers, and the cluster as it sees it."""
 
@@ -308,6 +333,7 @@ class Nodes(BaseModel):
         " `leaf`, which only forwards."
     )
     ready: bool = Field(description="Whether it has joined.")
+    split: SplitSide = Field(description="On which side of a split it is.")
     nodes: list[RingNode] = Field(description="All nodes by name, this one included.")
     strangers: list[Stranger] = Field(description="Addresses that aren't known to be nodes.")
     sync: Syncing = Field(description="How buckets get to where they should be.")

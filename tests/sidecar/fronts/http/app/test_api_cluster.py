@@ -167,6 +167,7 @@ async def test_nodes_are_shown() -> None:
         "keys_backed_up": 0,
         "stage": "member",
         "ready": True,
+        "split": {"on_split": "optimistic", "share": 1.0, "counted": 0, "lost": []},
     }
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _MICROSECOND: Final = 1_000  # ns
 
 
-class Leases:
+class LeaseNode:
     """What one node is asked to lend, and is given back. `clock` is in ns, `budget` in seconds."""
 
     def __init__(
@@ -116,7 +116,9 @@ class Leases:
         return Lent(asked.id, Source.OWNER, name, tokens, lasts, number, pause, loan.debts)
 
     def _may_lend(self, key: str) -> bool:
-        return self._cluster.stage is Stage.MEMBER and self._cluster.decides(key)
+        cluster = self._cluster
+        is_whole = cluster.side.part.is_whole  # of a part of a limit nothing is lent
+        return is_whole and cluster.stage is Stage.MEMBER and cluster.decides(key)
 
     def _settle(self, row: ReturnedRow, now: int) -> None:
         key, text, number, unspent = row
