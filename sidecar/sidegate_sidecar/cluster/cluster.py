@@ -240,23 +240,7 @@ class Cluster:
         """Handle a message of a node, which came from that host. ValueError for nonsense."""
         self.notice(now)
         if isinstance(message, Gossip):
-            rumors = rumors_of(message, sender, host)
-            if any(takes_for_dead(it, self.membership.me) for it in rumors):
-                self.sync.copies.doubt()
-            heard = SwimMessage(message.kind, message.id, message.about, message.digest, rumors)
-            effects = self.membership.step(sender, heard, now / SECOND)
-            if message.kind in {SwimKind.PUSH_PULL, SwimKind.FULL_STATE} or (
-                message.kind == SwimKind.ACK and sender in self._greeted
-            ):
-                self.introduced.add(sender)
-            self._told_of = message.nodes if sender in self.ring else self._told_of
-            self._apply(effects, now)
-            if self.membership.is_replaced:
-                self.place.shut_out(now)
-            if (member := self.membership.members.get(sender)) and member.living:
-                self.rules.hear(sender, message.rules)
-            if message.kind == SwimKind.ACK and message.about:
-                self._vouched(message.about, sender, now)
+            self._hear(sender, message, now, host)
         elif isinstance(message, Stay):
             self.place.hear_of_heirs(sender, message)
         elif isinstance(message, Voters):
@@ -269,6 +253,25 @@ class Cluster:
                 self.place.note_progress(now)
         self._post(self.sync.copies.questions(now, self.transport.is_up))  # checks may wait for it
         self.place.proceed(now)
+
+    def _hear(self, sender: str, message: Gossip, now: int, host: str) -> None:
+        rumors = rumors_of(message, sender, host)
+        if any(takes_for_dead(it, self.membership.me) for it in rumors):
+            self.sync.copies.doubt()
+        heard = SwimMessage(message.kind, message.id, message.about, message.digest, rumors)
+        effects = self.membership.step(sender, heard, now / SECOND)
+        if message.kind in {SwimKind.PUSH_PULL, SwimKind.FULL_STATE} or (
+            message.kind == SwimKind.ACK and sender in self._greeted
+        ):
+            self.introduced.add(sender)
+        self._told_of = message.nodes if sender in self.ring else self._told_of
+        self._apply(effects, now)
+        if self.membership.is_replaced:
+            self.place.shut_out(now)
+        if (member := self.membership.members.get(sender)) and member.living:
+            self.rules.hear(sender, message.rules)
+        if message.kind == SwimKind.ACK and message.about:
+            self._vouched(message.about, sender, now)
 
     def hold_rules(self, digest: str) -> None:
         """Tell all nodes at once which rules are in force here; whoever is met later hears too."""
