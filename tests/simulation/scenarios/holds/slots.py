@@ -120,7 +120,6 @@ def slots_deploy(seed: int) -> None:
     world.network.pause(slow)
     wakes = world.network.now + world.random.uniform(*KEPT)
     world.network.plan(wakes, partial(world.network.resume, slow))
-    world.run(world.random.random() * KEPT[0])
     depart(world, leaver)
     world.run(12.0)
     world.settle(60.0)
