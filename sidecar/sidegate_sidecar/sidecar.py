@@ -110,9 +110,7 @@ class Sidecar:
             resets = self.cluster.sync.resets
             self.state = StateFile(config.state_file, buckets, self.clock, resets=resets)
         self.rules = _rules(config.rules) if config.rules else None
-        self.ticker = Ticker(
-            self.cluster, self.clock, lambda: self.node.asked + self.node.reservations.asked
-        )
+        self.ticker = Ticker(self.cluster, self.clock, self._asked)
         self.node = self._make_node(buckets)
         self.sessions = Sessions(
             *(self.node, self.peers, me),
@@ -128,6 +126,9 @@ class Sidecar:
         self._listeners: list[Listener] = []
         self._unix = ""  # the path of our Unix socket, once it is ours
         self._connect()
+
+    def _asked(self) -> int:
+        return self.node.asked + self.node.reservations.asked
 
     def _make_node(self, buckets: BucketTable) -> Node:
         return Node(

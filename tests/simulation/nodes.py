@@ -110,7 +110,7 @@ class SimNode:
         net = self.network
         linked = {it for it in {*self.seeds, *self._wanted} if net.connected(self.name, it)}
         reached = bool(linked) or not self.seeds
-        if net.now >= deadline or (reached and linked <= self.cluster.introduced):
+        if net.now >= deadline or (reached and linked <= self.cluster.met.introduced):
             self.cluster.place.join(self.clock())
         else:
             net.at(net.now + 0.02, self.name, lambda: self._look(deadline))
@@ -135,7 +135,7 @@ class SimNode:
             self._link(name).up()
             # Else each would be asked for all that it knows: 500 nodes would send 250,000 lists of
             # 500, 13 GB of them at the same time.
-            self.cluster.introduced.add(name)
+            self.cluster.met.introduced.add(name)
         for at in range(0, len(others), MAX_IN_FULL):
             some, its = others[at : at + MAX_IN_FULL], roles[at : at + MAX_IN_FULL]
             said = Gossip(int(SwimKind.FULL_STATE), 0, "", "", some, None, its)
@@ -155,7 +155,7 @@ class SimNode:
         for name in sorted({*self._wanted, *self.seeds}):
             if not net.connected(self.name, name):
                 net.dial(self.name, name)
-            elif name not in self.cluster.introduced:
+            elif name not in self.cluster.met.introduced:
                 self.cluster.on_connected(name, self.clock())
         net.at(net.now + REDIAL, self.name, self._dial)
 

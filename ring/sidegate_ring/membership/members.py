@@ -139,6 +139,13 @@ class Members:
         """Yield those that are dead or have left."""
         return (self.all[name] for name in self._buried)
 
+    def owners_with(self, me: Member) -> list[Member]:
+        """Return the nodes on the ring, oneself included."""
+        owners = [member for member in self.core.values() if member.owner]
+        if me.owner and me.living:
+            owners.append(me)
+        return owners
+
     def put(self, rumor: Rumor, now: float) -> Member:
         """Believe a rumor."""
         member = self.all.get(rumor.name)

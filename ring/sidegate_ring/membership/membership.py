@@ -69,7 +69,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Effects", "Life", "Member", "Membership", "Rumor", "SwimKind", "SwimMessage", "Timing"]
 
-
 SILENT_FOR = 2  # pings of a leaf that its keeper waits for, before it sends one itself
 
 
@@ -162,17 +161,11 @@ class Membership:
 
     def owners(self) -> tuple[str, ...]:
         """Return the sorted names of the nodes on the ring, this one included if it is on it."""
-        return tuple(sorted(member.name for member in self._owners()))
+        return tuple(sorted(member.name for member in self._known.owners_with(self.me)))
 
     def zones(self) -> dict[str, str]:
         """Return the zones of the nodes on the ring, as far as they have one."""
-        return {member.name: member.zone for member in self._owners() if member.zone}
-
-    def _owners(self) -> list[Member]:
-        owners = [member for member in self._known.core.values() if member.owner]
-        if self.me.owner and self.me.living:
-            owners.append(self.me)
-        return owners
+        return {it.name: it.zone for it in self._known.owners_with(self.me) if it.zone}
 
     def living(self) -> list[Member]:
         """Return the others that are alive or suspect."""
@@ -240,10 +233,7 @@ class Membership:
         return self._outcome()
 
     def doubt(self, name: str, now: float) -> Effects:
-        """Called when a node didn't answer when it was asked something: have it probed now.
-
-        By us and by others, who may reach it where we don't.
-        """
+        """Called when a node didn't answer a question: have it probed now, by us and by others."""
         if name in self._known.living and self.me.living and not self._probes.of(name):
             probe = self._probes.start(self._next_id(), name, now)
             self._outgoing.talk(name, SwimKind.PING, probe.id)
@@ -251,13 +241,13 @@ class Membership:
         return self._outcome()
 
     def probe_all(self, now: float) -> Effects:
-        """Called when somebody is silent, and it matters how many are: have all probed at once.
+        """Have all but leaves probed at once: one is silent, and it matters how many are.
 
-        In twice the time of a probe, however unwell this node is: it may be alone, and has to know.
+        In twice the time of a probe, however unwell this node is: it may be alone.
         """
         probed = self._probes.targets()
         ends_at = now + 2 * self._timing.probe_every
-        for name in [name for name in self._known.living if name not in probed]:
+        for name in [name for name in self._known.core if name not in probed]:
             id_ = self._next_id()
             self._probes.start(id_, name, now, ends_at)
             self._outgoing.talk(name, SwimKind.PING, id_)

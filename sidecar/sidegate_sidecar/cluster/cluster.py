@@ -20,7 +20,6 @@ from sidegate.protocol.messages import Buckets, Confirm, Gossip, Stay
 from sidegate.protocol.standing_messages import OnSplit, Voters
 from sidegate.reservations.reservation_ids import ReservationIds, unsigned
 from sidegate_ring.hashring import Ring
-from sidegate_ring.membership.members import MAX_LEAVES
 from sidegate_ring.membership.membership import (
     Life,
     Membership,
@@ -32,6 +31,7 @@ from sidegate_ring.membership.messages import role_of
 from sidegate_sidecar.cluster.place.newcomers import Newcomers
 from sidegate_sidecar.cluster.place.place import Place, ignore
 from sidegate_sidecar.cluster.place.stages import Stage
+from sidegate_sidecar.cluster.records.acquaintances import Acquaintances
 from sidegate_sidecar.cluster.records.rules_held import RulesHeld
 from sidegate_sidecar.cluster.records.rumors import gossip_of, rumors_of, takes_for_dead
 from sidegate_sidecar.cluster.routes.detour import Detour, route_of
@@ -73,25 +73,18 @@ class Cluster:
     incarnation: int
     randrange: Callable[[int], int]
     now: int  # ns, at the beginning
-    tag: int = 0
-    """What tells this process from another one of its name, in 30 bits."""
+    tag: int = 0  # tells this process from another one of its name, in 30 bits
     leaf: bool = False
-    zone: str = ""
-    """Where this node runs; the backup of what it owns is elsewhere, if all owners say where."""
+    zone: str = ""  # where it runs: backups of what it owns are elsewhere, if all owners say where
     on_split: OnSplit = OnSplit.OPTIMISTIC
     stall: int = STALL
     timing: Timing = field(default_factory=Timing)
-    empty: Ring = field(default_factory=Ring)
-    """The ring without nodes, from which all others have their points and hashes."""
-    reservation_ids: ReservationIds = field(default_factory=unsigned)
-    """Signs the ids that this node gives to reservations, as all of the cluster do."""
+    empty: Ring = field(default_factory=Ring)  # from it all rings have their points and hashes
+    reservation_ids: ReservationIds = field(default_factory=unsigned)  # signs those given here
     make_ring: MakeRing = next_ring
-    on_ring: Callable[[], None] = ignore
-    """Called when there is another ring."""
-    on_side: Callable[[], None] = ignore
-    """Called when this side of a split serves more of each limit, or less."""
-    on_reset: Callable[[str, bool], None] = ignore
-    """Called with a key that was reset, and whether all that begin with it were."""
+    on_ring: Callable[[], None] = ignore  # there is another ring
+    on_side: Callable[[], None] = ignore  # this side of a split serves more of each limit, or less
+    on_reset: Callable[[str, bool], None] = ignore  # of a key, or of all that begin with it
     membership: Membership = field(init=False)
     sync: Sync = field(init=False)
     ring: Ring = field(init=False)
@@ -102,15 +95,8 @@ class Cluster:
     """When the next tick is so late that this process must have stood still."""
     place: Place = field(init=False)
     vouchers: Vouchers = field(default_factory=Vouchers)
-    introduced: set[str] = field(default_factory=set[str])
-    """Nodes that have told us everything they know, or all that we wanted of them."""
-    _greeted: set[str] = field(default_factory=set[str])
-    """Nodes of which nothing more is wanted than that they are there."""
+    met: Acquaintances = field(default_factory=Acquaintances)
     newcomers: Newcomers = field(default_factory=Newcomers)
-    strangers: set[str] = field(default_factory=set[str])
-    """Addresses of other leaves, with which this one, which is one, has nothing to do."""
-    _told_of: int = 0
-    """How many nodes an owner has said that there are."""
 
     def __post_init__(self) -> None:
         empty = self.make_ring(self.empty, (), {})
@@ -164,13 +150,9 @@ class Cluster:
 
     @property
     def parts(self) -> int:
-        """Return how many nodes there are, this one included: how many may decide alone.
-
-        A leaf knows owners only, and takes their word for it. Those that a split has taken away
-        may, too.
-        """
+        """How many may decide alone: all nodes, of which a leaf is told, and those split off."""
         known = len(self.membership.living()) + 1
-        return (max(known, self._told_of) if self.leaf else known) + self.side.away
+        return (max(known, self.met.told_of) if self.leaf else known) + self.side.away
 
     @property
     def agrees(self) -> bool:
@@ -178,15 +160,12 @@ class Cluster:
         return self._all_agree(unheard=True)
 
     def _all_agree(self, *, unheard: bool) -> bool:
-        """Tell if all other nodes hold this ring; `unheard`: those that haven't said may, too.
-
-        Leaves hold no buckets, and of what they say most is heard by their keepers only.
-        """
+        """Tell if all other owners hold this ring; `unheard`: those that haven't said may, too."""
         held = {self.ring.digest, ""} if unheard else {self.ring.digest}
         return all(it.digest in held for it in self.membership.core())
 
     def held(self) -> tuple[int, int]:
-        """Return how many buckets are held as owner and as backup; of many, an estimate."""
+        """Return the buckets held as owner and as backup; of many, an estimate."""
         return held_on(self.ring, self.name, self.table)
 
     # --- what happens
@@ -195,8 +174,7 @@ class Cluster:
         """Called when a link to a node came up."""
         self.sync.resets.on_connected(name)  # it is told of them before anything else
         effects = self.membership.on_connected(name, now / SECOND)
-        if all(said.kind == SwimKind.PING for _, said in effects.sends):
-            self._greeted.add(name)
+        self.met.connected(name, effects)
         self._apply(effects, now)
         self._post(self.side.tell(name))
         if self.stage is Stage.RETURNING:
@@ -205,8 +183,7 @@ class Cluster:
 
     def on_disconnected(self, name: str, now: int) -> None:
         """Called when the link to a node broke."""
-        self.introduced.discard(name)
-        self._greeted.discard(name)
+        self.met.disconnected(name)
         self.place.heirs.on_disconnected(name)
         self.sync.unreachable(name, now)
         self._apply(self.membership.on_disconnected(name, now / SECOND), now)
@@ -240,23 +217,7 @@ class Cluster:
         """Handle a message of a node, which came from that host. ValueError for nonsense."""
         self.notice(now)
         if isinstance(message, Gossip):
-            rumors = rumors_of(message, sender, host)
-            if any(takes_for_dead(it, self.membership.me) for it in rumors):
-                self.sync.copies.doubt()
-            heard = SwimMessage(message.kind, message.id, message.about, message.digest, rumors)
-            effects = self.membership.step(sender, heard, now / SECOND)
-            if message.kind in {SwimKind.PUSH_PULL, SwimKind.FULL_STATE} or (
-                message.kind == SwimKind.ACK and sender in self._greeted
-            ):
-                self.introduced.add(sender)
-            self._told_of = message.nodes if sender in self.ring else self._told_of
-            self._apply(effects, now)
-            if self.membership.is_replaced:
-                self.place.shut_out(now)
-            if (member := self.membership.members.get(sender)) and member.living:
-                self.rules.hear(sender, message.rules)
-            if message.kind == SwimKind.ACK and message.about:
-                self._vouched(message.about, sender, now)
+            self._hear_gossip(sender, message, now, host)
         elif isinstance(message, Stay):
             self.place.hear_of_heirs(sender, message)
         elif isinstance(message, Voters):
@@ -269,6 +230,21 @@ class Cluster:
                 self.place.note_progress(now)
         self._post(self.sync.copies.questions(now, self.transport.is_up))  # checks may wait for it
         self.place.proceed(now)
+
+    def _hear_gossip(self, sender: str, message: Gossip, now: int, host: str) -> None:
+        rumors = rumors_of(message, sender, host)
+        if any(takes_for_dead(it, self.membership.me) for it in rumors):
+            self.sync.copies.doubt()
+        heard = SwimMessage(message.kind, message.id, message.about, message.digest, rumors)
+        effects = self.membership.step(sender, heard, now / SECOND)
+        self.met.heard(sender, message, is_owner=sender in self.ring)
+        self._apply(effects, now)
+        if self.membership.is_replaced:
+            self.place.shut_out(now)
+        if (member := self.membership.members.get(sender)) and member.living:
+            self.rules.hear(sender, message.rules)
+        if message.kind == SwimKind.ACK and message.about:
+            self._vouched(message.about, sender, now)
 
     def hold_rules(self, digest: str) -> None:
         """Tell all nodes at once which rules are in force here; whoever is met later hears too."""
@@ -290,22 +266,18 @@ class Cluster:
             self._apply(self.membership.doubt(name, now / SECOND), now)
 
     def tick(self, now: int, has_time: Callable[[], bool] = lambda: False) -> int:
-        """Do what is due; return in how many ns to call again, 0 for as soon as possible.
-
-        Work that can wait is done in pieces, one at least, while the turn `has_time`.
-        """
+        """Do what is due, and work while there is time; return in how many ns to call again."""
         self.notice(now)
         self._apply(self.membership.tick(now / SECOND), now)
         self._post(self.side.tick(now))
-        if self.side.is_in_doubt(now):
-            self._apply(self.membership.probe_all(now / SECOND), now)
+        self._probe_in_doubt(now)
         self._post(self.sync.tick(now))
         if isinstance(self.route, Detour) and self.sync.copies.is_settled:
             self._reroute()
         return self._go_on(now, has_time)
 
     def work(self, now: int, has_time: Callable[[], bool] = lambda: False) -> int:
-        """Go on with the work that can wait, between two ticks; otherwise as `tick`."""
+        """Go on with the work that can wait, between two ticks; else as `tick`."""
         self.notice(now)
         self._post(self.sync.work(now))
         return self._go_on(now, has_time)
@@ -321,10 +293,8 @@ class Cluster:
         return wait
 
     def _wait(self, now: int) -> int:
-        if self.sync.working:
-            return 0
         due = self.sync.flush_due(now) if self.sync.changed else self.sync.early.due(now)
-        return min(TICK_EVERY, due)
+        return 0 if self.sync.working else min(TICK_EVERY, due)
 
     def notice(self, now: int) -> None:
         """Find out whether this process has stood still; to be called before anything is decided.
@@ -353,18 +323,19 @@ class Cluster:
                 if member.state >= Life.DEAD and member.name != self.name:
                     self.sync.gone(member.name)
                     self.vouchers.drop(member.name)
-                    self.introduced.discard(member.name)
+                    self.met.gone(member, leaf=self.leaf)
                     self.rules.forget(member.name)
-                    if self.leaf and member.is_leaf and len(self.strangers) < MAX_LEAVES:
-                        self.strangers.add(member.address)
             self.transport.members_changed(outcome.changed)
             self._rebuild(now)
             self._post(self.side.look(now))
-            if self.side.is_in_doubt(now):
-                self._apply(self.membership.probe_all(now / SECOND), now)
+            self._probe_in_doubt(now)
         nodes = len(self.membership.living()) + 1
         for name, gossip in outcome.sends:
             self.transport.post(name, gossip_of(gossip, self.rules.mine, nodes))
+
+    def _probe_in_doubt(self, now: int) -> None:
+        if self.side.is_in_doubt(now):
+            self._apply(self.membership.probe_all(now / SECOND), now)
 
     def _rebuild(self, now: int) -> None:
         names, zones = self.membership.owners(), self.membership.zones()
@@ -407,7 +378,7 @@ class Cluster:
     def decides(self, key: str) -> bool:
         """May this node decide about a key by its own table, as the owner or in its place?
 
-        Only if it holds what there is to know; of its own keys it doesn't after a standstill.
+        If it holds what there is to know; of its own keys it doesn't after a standstill.
         """
         if not self.side.decides:
             return False
@@ -419,9 +390,8 @@ class Cluster:
     def gives_share(self, policy: OnUnreachable) -> bool:
         """Does this node decide by its share when it can't ask those who know?
 
-        Who is on the ring knows how many they are, so its share is better than to let everyone
-        through; but who is to refuse what it can't have decided does. On the smaller side of a
-        split it is the policy's.
+        Who is on the ring knows how many they are, so its share is better than to let all through;
+        who is to refuse what it can't have decided does. The smaller side of a split: by policy.
         """
         if self.parts == 1 or self.name not in self.ring:
             return False

@@ -35,6 +35,13 @@ def test_it_is_white_space_to_who_does_not_know_it() -> None:
     assert (CARRYING + SYNC + LIMIT).strip() == LIMIT
 
 
+def test_nothing_is_lent_of_them() -> None:
+    """An owner's backup doesn't know what is lent."""
+    assert parse_limits(LIMIT).may_lease
+    assert not parse_limits(LIMIT).synced().may_lease
+    assert not parse_limits(LIMIT).synced().carrying().may_lease
+
+
 def test_a_share_is_answered_by_who_gives_it() -> None:
     assert not parse_limits(LIMIT).synced().divided(4).sync
 

@@ -81,7 +81,7 @@ class Reservations:
             return self._local.stand_in(OneCheck(serial, check), source, now)[0]
 
         reserved = self._desk.reserve(asked, asked.serial, source, now, charge)
-        self._local.wake()  # rows are to be sent as well
+        self._local.hearers.wake()  # rows are to be sent as well
         return reserved
 
     def _give_up(self, asked: Reserve, limits: Limits) -> Reserved:
@@ -121,5 +121,5 @@ class Reservations:
 
     def _commit_here(self, asked: Commit, source: Source, now: int) -> Reserved:
         settled = self._desk.commit(asked, source, now)
-        self._local.wake()
+        self._local.hearers.wake()
         return settled

@@ -5,6 +5,7 @@ from typing import Final
 
 from tests.simulation.network import Faults
 from tests.simulation.scenarios.bounds import SLOW, all_answered, all_spent, keys_of, names_of
+from tests.simulation.scenarios.copies import ask_all
 from tests.simulation.world import TCP, World
 
 TRIES = 6  # of the ten tokens of SLOW
@@ -46,11 +47,16 @@ def zone_lost(seed: int) -> None:
 
 def zone_node_lost(seed: int) -> None:
     """Kill one node: who owns its keys now isn't their backup, and is told by that one."""
-    world, keys = zoned(seed, 4, 7)
+    world, keys = zoned(seed, 4, 6)
+    world.spend(keys, SLOW, 6)
+    world.run(AFTER)
     world.crash(world.random.choice(world.running).name)
-    for _ in range(3):
-        world.spend(keys, SLOW, 1)
-        world.run(1.0)
+    world.run(2.0)
+    left = [it.name for it in world.running]
+    while any(len(it.cluster.ring.nodes) > len(left) for it in world.running):
+        ask_all(world, left, keys, 0.001)
+    for _ in range(20):
+        ask_all(world, left, keys, 0.001)
     _ends_well(world, keys)
     if len({world.zone_of(it.name) for it in world.running}) > 1:
         apart(world, keys)

@@ -143,6 +143,7 @@ async def test_nodes_are_shown() -> None:
             "life": "alive",
             "incarnation": node.cluster.membership.me.incarnation,
             "owner": True,
+            "zone": "",
             "share": ring.share(node.config.name),
             "ring": digest,
             "rules": "",
