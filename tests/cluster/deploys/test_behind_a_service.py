@@ -100,7 +100,8 @@ class Apps:
 async def apps(address: str) -> AsyncGenerator[Apps]:
     """Run both apps."""
     running = Apps(App("asyncio"), App("threads"))
-    blocking = BlockingClient(address, budget=BUDGET, secret="", remember_denials=False)
+    asks = {"remember_denials": False, "lease": False}  # about each check
+    blocking = BlockingClient(address, budget=BUDGET, secret="", **asks)
     async with client(address, budget=BUDGET) as asking:
         try:
             async with asyncio.TaskGroup() as group:
