@@ -100,8 +100,9 @@ class Apps:
 async def apps(address: str) -> AsyncGenerator[Apps]:
     """Run both apps."""
     running = Apps(App("asyncio"), App("threads"))
-    asks = {"remember_denials": False, "lease": False}  # about each check
-    blocking = BlockingClient(address, budget=BUDGET, secret="", **asks)
+    blocking = BlockingClient(
+        address, budget=BUDGET, secret="", remember_denials=False, lease=False
+    )
     async with client(address, budget=BUDGET) as asking:
         try:
             async with asyncio.TaskGroup() as group:
