@@ -58,7 +58,7 @@ docs: $(VENV)/.docs ## the pages and the reference of all public names, in build
 	@$(DOCS)
 	@echo "docs: build/docs/index.html"
 
-bench: $(VENV)/.bench ## side by side with what else you could use; BENCH_ARGS for the benchmark
+bench: $(VENV)/.peers ## side by side with what else you could use; BENCH_ARGS for the benchmark
 	@$(BIN)/python -m bench $(BENCH_ARGS)
 
 pictures: $(VENV)/.test ## the page in a browser, idle, under load and while a node is killed, into docs/running/pictures
@@ -106,4 +106,9 @@ $(VENV)/.demo: $(MANIFEST) | $(VENV)/.made
 $(VENV)/.test $(VENV)/.check $(VENV)/.docs $(VENV)/.bench: $(VENV)/.%: $(VENV)/.demo
 	@echo "setup: installing what make $* needs"
 	@$(INSTALL) --group $*
+	@touch $@
+
+# Built by Go and cargo where these are there, else skipped by name: minutes, once. Pins are in the module.
+$(VENV)/.peers: bench/peers/build.py | $(VENV)/.bench
+	@$(BIN)/python -m bench.peers.build
 	@touch $@

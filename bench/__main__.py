@@ -32,7 +32,9 @@ from bench.parts import (
     tracing,
     values,
 )
+from bench.peers.parts import clusters, peer_decisions, peer_memory, peer_web
 from bench.plan import Plan, full_plan, quick_plan
+from bench.quiet import Quiet
 from bench.report import print_report
 from bench.results import Results, UnavailableError, VoidError
 from bench.sizing import part as sizing
@@ -62,6 +64,10 @@ PARTS: Final = {
         ring,
         cluster,
         sizing,
+        peer_decisions,
+        peer_web,
+        peer_memory,
+        clusters,
     )
 }
 WIDTH: Final = 110  # of the tables, also where the output is no terminal
@@ -75,12 +81,15 @@ def main() -> int:
         del os.environ[name]  # our sidecars are nobody else's
     logging.getLogger("sidegate").setLevel(logging.ERROR)  # that sidecars end is what we want
     console = Console(record=True, width=WIDTH)
+    quiet = Quiet()
+    quiet.look()
     results = Results(describe_machine(), busy_share())
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_measure(plan, results, console))
+            runner.run(_measure(plan, results, console, quiet))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
+    results.quiet = quiet.figures()
     place = _save(results)
     print_report(results, console, plan.rounds)
     console.save_text(str(place.with_suffix(".txt")))
@@ -88,7 +97,7 @@ def main() -> int:
     return 1 if results.void else 0
 
 
-async def _measure(plan: Plan, results: Results, console: Console) -> None:
+async def _measure(plan: Plan, results: Results, console: Console, quiet: Quiet) -> None:
     task = asyncio.current_task()
     assert task is not None
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -97,6 +106,7 @@ async def _measure(plan: Plan, results: Results, console: Console) -> None:
         for part in plan.parts:
             with console.status(part) as status:
                 await _measure_part(part, plan, results, Path(folder), status)
+            quiet.look()
 
 
 async def _measure_part(

@@ -45,12 +45,12 @@ class Plan:
 
 
 def full_plan(parts: tuple[str, ...], rounds: int | None) -> Plan:
-    """Return the plan behind the published figures: about twenty-five minutes."""
+    """Return the plan behind the published figures: about fifty minutes."""
     return Plan(parts, rounds or 3, 2.0, 0.3, 2, 15, 1_000_000, 20, 10.0, 100)
 
 
 def quick_plan(parts: tuple[str, ...], rounds: int | None) -> Plan:
-    """Return a plan for someone at work on the code: five minutes, and only roughly right."""
+    """Return a plan for someone at work on the code: ten minutes, and only roughly right."""
     return Plan(parts, rounds or 1, 0.5, 0.1, 1, 3, 200_000, 5, 3.0, 10)
 
 

@@ -24,6 +24,8 @@ from bench.parts import (
     values,
 )
 from bench.parts.front_tables import front_tables
+from bench.peers.parts.peer_tables import peer_tables
+from bench.quiet import verdict
 from bench.sizing.sizing_tables import sizing_tables
 from bench.tables import cell, new_table, over, percent, written
 from bench.targets import targets
@@ -64,6 +66,8 @@ def print_report(results: Results, console: Console, rounds: int) -> None:
         console.print(Text(f"{_WARNING}{results.busy:.0%}", style="bold red"))
     _print_pairs(console, "Skipped", results.skipped)
     _print_pairs(console, "Thrown away", results.void)
+    if results.quiet:
+        console.print(Text(f"\nThe machine was {verdict(results.quiet)}", style="bold"))
     _print_pairs(console, "Machine", results.machine)
 
 
@@ -103,6 +107,7 @@ def _tables(results: Results, rounds: int) -> Iterator[Table]:
         yield _by_setting(results, backup.PART, "rate", title, backup.ALONE)
     yield from cluster_tables(results, titled)
     yield from sizing_tables(results, titled)
+    yield from peer_tables(results, titled)
 
 
 def _over_http(results: Results) -> Iterator[Table]:

@@ -40,6 +40,7 @@ class Results:
     skipped: dict[str, str] = field(default_factory=dict[str, str])
     void: dict[str, str] = field(default_factory=dict[str, str])
     notes: dict[str, str] = field(default_factory=dict[str, str])
+    quiet: dict[str, float] = field(default_factory=dict[str, float])  # as bench.quiet has it
 
     def add(self, part: str, contender: str, setting: str, round_: int, **values: float) -> None:
         """Keep the figures of one round."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from bench.cluster import backup, failover, handover, roll
+from bench.cluster import backup, failover, handover, loss, roll
 from bench.contenders.echo import ECHO
 from bench.contenders.redis_benchmark import PIPELINED
 from bench.contenders.redis_client import REDIS_PY
@@ -14,6 +14,10 @@ from bench.fronts import forward_auth, http_checks
 from bench.lab.usage import MIB
 from bench.limits import leases, quotas
 from bench.parts import decisions, fastapi_app, front, reports, resp, values
+from bench.peers.contenders import BY_HAND, OURS
+from bench.peers.parts import clusters, peer_decisions
+from bench.peers.parts.overload import OVERLOAD
+from bench.peers.trios import SIDEGATE
 from bench.sizing import commands
 
 if TYPE_CHECKING:
@@ -53,6 +57,7 @@ def targets(results: Results) -> list[Target]:
         *_reports(results),
         *_cluster(results),
         *_light(results),
+        *_beside_peers(results),
     ]
 
 
@@ -205,6 +210,16 @@ def _cluster(results: Results) -> list[Target]:
             0.75,
             _ratio(backed_up, alone),
         ),
+        *(
+            Target(
+                f"% of a burst of {limits} lost by a kill -9 while it is spent, {which}",
+                most,
+                of(loss.PART, limits, loss.SETTING, "lost"),
+                at_least=False,
+            )
+            for limits, _ in loss.SPENT
+            for which, most, of in (("median", 1.0, results.median), ("at most", 5.0, results.most))
+        ),
         _slower(results, "a handover", handover.PART, handover.BEFORE, handover.MEANWHILE),
         Target(
             "keys missing after a handover, or with another number of tokens left",
@@ -252,6 +267,26 @@ def _light(results: Results) -> list[Target]:
             at_least=False,
         ),
         Target("ms of CPU until a sidecar is ready", 350.0, started, at_least=False),
+    ]
+
+
+def _beside_peers(results: Results) -> list[Target]:
+    def figure(contender: str, setting: str, value: str) -> float | None:
+        return results.median(peer_decisions.PART, contender, setting, value)
+
+    alone = [figure(name, peer_decisions.ONE_CORE, "p50") for name in (OURS, ECHO)]
+    busy = [figure(name, "16", "rate") for name in (OURS, f"throttlecrab, {BY_HAND}")]
+    title = OVERLOAD.title
+    beyond = results.most(clusters.PART, SIDEGATE, title, "too_many")
+    return [
+        Target(
+            "p50 of one check, all on one core, over the echo's",
+            2.0,
+            _ratio(*alone),
+            at_least=False,
+        ),
+        Target("decisions/s at 16 in flight, over throttlecrab asked by hand", 1.0, _ratio(*busy)),
+        Target(f"% admitted beyond the limit, {title}", 0.1, beyond, at_least=False),
     ]
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 from bench.contenders.owned import keys_of, owned_by
 from bench.lab.fleet import fleet
 from bench.lab.sidecars import BUDGET, Sidecar, sidecar
-from bench.plan import BACKED_UP_IN_FLIGHT
+from bench.plan import BACKED_UP_IN_FLIGHT, LIMIT
 from bench.rounds import measure_rounds
-from sidegate import Client
+from sidegate import Client, Limits, parse_limits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PART: Final = "backup"
 ALONE: Final = "sidegate, alone"
 BACKED_UP: Final = "sidegate, backed up"
+SYNCED: Final = "sidegate, backed up before it answers"
 
 _OWNER: Final = "owner"
 _NODES: Final = (_OWNER, "backup")
@@ -31,14 +32,16 @@ _NOTES: Final = {
     ALONE: f"{_NOTE}has nobody to back up to, and so needn't look up keys on the ring either",
     BACKED_UP: f"{_NOTE}sends each charged bucket to the second node (TCP) within 100 ms; that one "
     "shares the cores too",
+    SYNCED: f"{_NOTE}answers (`sync`) when the second node (TCP) has what it charged",
 }
 
 
 async def measure(plan: Plan, results: Results, folder: Path, tell: Callable[[str], None]) -> None:
-    """Measure both at each point, one after the other, with the same keys."""
+    """Measure all at each point, one after the other, with the same keys."""
     async with AsyncExitStack() as stack:
         contenders = [
-            await stack.enter_async_context(opened(folder)) for opened in (_alone, _backed_up)
+            await stack.enter_async_context(opened(folder))
+            for opened in (_alone, _backed_up, _synced)
         ]
         await measure_rounds(PART, contenders, BACKED_UP_IN_FLIGHT, plan, results, tell)
 
@@ -59,7 +62,20 @@ async def _backed_up(folder: Path) -> AsyncGenerator[Contender]:
 
 
 @asynccontextmanager
-async def _contender(name: str, owner: Sidecar) -> AsyncGenerator[Contender]:
+async def _synced(folder: Path) -> AsyncGenerator[Contender]:
+    beside = folder / "synced"
+    beside.mkdir()
+    async with (
+        fleet(beside, *_NODES) as nodes,
+        _contender(SYNCED, nodes.nodes[_OWNER], parse_limits(LIMIT).synced()) as contender,
+    ):
+        yield contender
+
+
+@asynccontextmanager
+async def _contender(
+    name: str, owner: Sidecar, limits: str | Limits = LIMIT
+) -> AsyncGenerator[Contender]:
     async with Client(owner.address, budget=BUDGET, lease=False) as client:
         keys = keys_of(_OWNER, _NODES)  # those of the one that has a backup
-        yield await owned_by(owner.name, client, keys, name, _NOTES[name])
+        yield await owned_by(owner.name, client, keys, name, _NOTES[name], limits)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.cluster import failover, handover, roll
+from bench.cluster import failover, handover, loss, roll
 from bench.tables import cell, new_table, over, written
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ def cluster_tables(results: Results, titled: str) -> Iterator[Table]:
         yield _with_caption(table, f"worst key: {written(worst, 2)} % of its limit too many")
     for setting in results.settings(failover.PART):
         yield _failover(results, setting)
+    if results.rounds(loss.PART):
+        yield _loss(results)
 
 
 def _with_caption(table: Table, caption: str) -> Table:
@@ -86,4 +88,16 @@ def _failover(results: Results, setting: str) -> Table:
             written(results.most(part, name, setting, "undecided")),
             written(results.most(part, name, setting, "errors")),
         )
+    return table
+
+
+def _loss(results: Results) -> Table:
+    part = loss.PART
+    title = f"Lost of a burst by a kill -9 while it is spent: {results.rounds(part)} kills of each"
+    table = new_table(title, "median %", "most %")
+    for name in results.contenders(part):
+        median, most = (
+            of(part, name, loss.SETTING, "lost") for of in (results.median, results.most)
+        )
+        table.add_row(name, written(median, 1), written(most, 1))
     return table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bench.cluster import backup, failover, handover, roll
+from bench.cluster import backup, failover, handover, loss, roll
 from bench.results import VoidError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ PART: Final = "cluster"
 
 async def measure(plan: Plan, results: Results, folder: Path, tell: Callable[[str], None]) -> None:
     """Measure one after the other; one that has to be thrown away leaves the others."""
-    for piece in (backup, handover, roll, failover):
+    for piece in (backup, handover, roll, failover, loss):
 
         def tell_of(step: str, part: str = piece.PART) -> None:
             tell(f"{part}, {step}")

@@ -52,14 +52,14 @@ class _Pings(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def echo(folder: Path) -> AsyncGenerator[Contender]:
-    """Offer the echo as a contender for as long as the block."""
+async def echo(folder: Path) -> AsyncGenerator[tuple[Contender, int]]:
+    """Offer the echo as a contender for as long as the block; its process's id comes along."""
     path, log = folder / "echo.sock", folder / "echo.log"
     with running(python("bench.contenders.echo_server", str(path)), log) as process:
         await until_listening(process, path, log)
         loop = asyncio.get_running_loop()
         _, pings = await loop.create_unix_connection(_Pings, str(path))
-        yield python_contender(
+        contender = python_contender(
             ECHO,
             f"no limiter: {len(_FRAME)} bytes there and back, uvloop at both ends, unix socket, "
             "a write and a future for each message",
@@ -67,4 +67,5 @@ async def echo(folder: Path) -> AsyncGenerator[Contender]:
             lambda answer: answer,
             list(key_names(KEYS)),
         )
+        yield contender, process.pid
         pings.close()

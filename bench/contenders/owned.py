@@ -13,7 +13,7 @@ from sidegate_ring.hashring import Ring
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Sequence
 
-    from sidegate import Client, Decision
+    from sidegate import Client, Decision, Limits
 
 
 def keys_of(owner: str, nodes: Iterable[str]) -> Sequence[str]:
@@ -24,7 +24,12 @@ def keys_of(owner: str, nodes: Iterable[str]) -> Sequence[str]:
 
 
 async def owned_by(
-    owner: str, client: Client, keys: Sequence[str], name: str, note: str, limit: str = LIMIT
+    owner: str,
+    client: Client,
+    keys: Sequence[str],
+    name: str,
+    note: str,
+    limit: str | Limits = LIMIT,
 ) -> Contender:
     """Return a contender that asks about keys of one owner; any other answer makes it void."""
 

@@ -14,6 +14,7 @@ _PACKAGES: Final = {
     "redis-benchmark": "redis-tools",
     "redis-cli": "redis-tools",
     "wrk": "wrk",
+    "protoc": "protobuf-compiler",  # which builds of peers ask for
 }
 _QUIET: Final = {
     "DEBIAN_FRONTEND": "noninteractive",

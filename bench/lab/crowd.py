@@ -69,11 +69,12 @@ def joined(first: Stretch, second: Stretch) -> Stretch:
 class Crowd:
     """Coroutines that each have one check under way, spread over the nodes in `homes`."""
 
-    def __init__(self, keys: Iterator[str], limits: str, note: Note) -> None:
+    def __init__(self, keys: Iterator[str], limits: str, note: Note, cost: int) -> None:
         self.homes: list[str] = []
         self._keys = keys  # without an end
         self._limits = limits
         self._note = note
+        self._cost = cost
         self._clients: dict[str, Client] = {}
         self._stretch = Stretch()
         self._over = False
@@ -104,7 +105,7 @@ class Crowd:
             client = self._clients[self.homes[number % len(self.homes)]]
             key, began = next(self._keys), perf_counter_ns()
             try:
-                decision = await client.check(key, self._limits)
+                decision = await client.check(key, self._limits, self._cost)
             except SidegateError:
                 self._stretch.errors += 1
                 continue
@@ -149,10 +150,15 @@ def unnoted(_key: str, _decision: Decision, _began: int, _ended: int) -> None:
 
 @asynccontextmanager
 async def crowd(
-    keys: Iterator[str], limits: str, size: int, *nodes: Sidecar, note: Note = unnoted
+    keys: Iterator[str],
+    limits: str,
+    size: int,
+    *nodes: Sidecar,
+    note: Note = unnoted,
+    cost: int = 1,
 ) -> AsyncGenerator[Crowd]:
     """Keep asking these nodes; `note` is told of each check when (ns) it began and ended."""
-    many = Crowd(keys, limits, note)
+    many = Crowd(keys, limits, note, cost)
     try:
         for node in nodes:
             await many.come(node)

@@ -69,7 +69,9 @@ class Mesh:
         ring = Ring([name for name, role in self.roles.items() if role == OWNER])
         right = seen["stage"] == _STAGES[self.roles[node.name]] and seen["ring"] == ring.digest
         up = sum(it["state"] == "up" for it in seen["nodes"])
-        return bool(right) and up == len(self.nodes)
+        is_leaf = self.roles[node.name] == LEAF
+        known = 1 + len(ring) if is_leaf else len(self.nodes)  # a leaf knows itself and all owners
+        return bool(right) and up == known
 
     def kill(self) -> None:
         """End all at once: to leave one by one would take them minutes."""

@@ -40,5 +40,5 @@ async def _open(stack: AsyncExitStack, results: Results, folder: Path) -> list[C
         contenders.append(await stack.enter_async_context(redis_client(redis)))
     except UnavailableError as reason:
         results.skipped["Redis"] = str(reason)
-    contenders.append(await stack.enter_async_context(echo(folder)))
-    return contenders
+    floor, _ = await stack.enter_async_context(echo(folder))
+    return [*contenders, floor]

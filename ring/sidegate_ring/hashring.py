@@ -9,7 +9,14 @@ wildly in length; `POINTS` of them even that out.
 
 Nobody hands out the ring: each node builds it for itself from the names it knows. Two nodes agree
 on the owner of every key exactly when they hold the same ring, and to find that out they compare
-`digest`: 16 letters that stand for the names, the weights, the points and the hashes.
+`digest`: 16 letters that stand for the names, the weights, the points and the hashes, and for the
+zones if they count.
+
+Zones. Where all nodes say in which zone they run, and there are two or more, the backup of a key
+is the next node on the circle that is in another zone than its owner. Who owns a key doesn't depend
+on zones. No order of nodes by key alone could have both the backup elsewhere and be the next owner,
+whichever node goes; so the copies go with the zone, and whoever owns a key by the next ring is sent
+them by the backup.
 
 That is also why the tests hold golden vectors. If the hash, the text of a point or the rule for
 ties changed between two releases, then in the middle of a rolling deploy old and new nodes would
@@ -27,6 +34,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, cast
 
 from sidegate_ring.places import CIRCLE, position
+from sidegate_ring.successors import successors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -68,6 +76,11 @@ class Ring:
     digest: str
     """16 hex digits, the same exactly where nodes, weights, points and hashes are the same."""
 
+    zones: Mapping[str, str]
+    """Where its nodes run, as far as that is known; it counts only if `is_zoned`."""
+    is_zoned: bool
+    """Are backups in other zones than owners, as far as there are any?"""
+
     _weights: dict[str, int]
     _hash: Hash
     _key_hash: Hash
@@ -97,7 +110,7 @@ class Ring:
         names = [name for name in weights for _ in range(points * weights[name])]
         order = sorted(range(len(places)), key=places.__getitem__)
         positions, owners = [places[i] for i in order], [names[i] for i in order]
-        self._settle(weights, points, (hash, key_hash or hash), positions, owners)
+        self._settle(weights, points, (hash, key_hash or hash), positions, owners, {})
 
     def _settle(
         self,
@@ -106,6 +119,7 @@ class Ring:
         hashes: tuple[Hash, Hash],
         positions: list[int],
         owners: list[str],
+        zones: Mapping[str, str],
     ) -> None:
         """Become the ring of these nodes: weights sorted by name, points by position and name."""
         if positions and not 0 <= positions[0] <= positions[-1] < CIRCLE:
@@ -114,10 +128,14 @@ class Ring:
         witnesses = positions[:1]
         if hashes[0] is not hashes[1]:
             witnesses = [*witnesses, hashes[1]("")]
+        zones = {name: zones[name] for name in weights if zones.get(name)}
+        is_zoned = len(zones) == len(weights) and len({*zones.values()}) > 1
         values = {
             "nodes": tuple(weights),
             "points": points,
-            "digest": _digest(weights, points, witnesses),
+            "digest": _digest(weights, points, witnesses, zones if is_zoned else {}),
+            "zones": zones,
+            "is_zoned": is_zoned,
             "_weights": weights,
             "_hash": hashes[0],
             "_key_hash": hashes[1],
@@ -140,14 +158,33 @@ class Ring:
     def owners(self, key: str, n: int) -> tuple[str, ...]:
         """Return n different nodes: the owner, then the backups in the order they are asked.
 
-        Or all nodes if they are fewer. The key goes to each of them when those before it leave.
+        Or all nodes if they are fewer. The key goes to each of them when those before it leave, but
+        where zones count.
         """
         return tuple(islice(self.walk(key), n))
 
     def walk(self, key: str) -> Iterator[str]:
-        """Yield all nodes in the order in which they are asked about the key, the owner first."""
+        """Yield all nodes in the order in which they are asked about the key, the owner first.
+
+        Where zones count, those in others than the owner's come before the rest of its own.
+        """
+        order = self._along(bisect_left(self._positions, self._key_hash(key)))
+        if not self.is_zoned:
+            yield from order
+            return
+        owner = next(order)
+        yield owner
+        its_zone: list[str] = []
+        for name in order:
+            if self.zones[name] == self.zones[owner]:
+                its_zone.append(name)
+            else:
+                yield name
+        yield from its_zone
+
+    def _along(self, at: int) -> Iterator[str]:
+        """Yield all nodes as they stand on the circle from a point on."""
         seen: set[str] = set()
-        at = bisect_left(self._positions, self._key_hash(key))
         while len(seen) < len(self.nodes):
             name = self._owners[at]
             if name not in seen:
@@ -174,7 +211,7 @@ class Ring:
     def pair_at(self, place: int) -> tuple[str, str]:
         """Return what `pair` does for a key at that place."""
         if not self._pairs:
-            self._pairs.extend(_pairs(self._owners))
+            self._pairs.extend(successors(self._owners, self.zones if self.is_zoned else {}))
         return self._pairs[bisect_left(self._positions, place)]
 
     def arcs(self, keys: Iterable[str]) -> list[int]:
@@ -203,8 +240,26 @@ class Ring:
         """Return the ring of other nodes, from nothing, with the points and hashes of this one."""
         return Ring(nodes, points=self.points, hash=self._hash, key_hash=self._key_hash)
 
+    def zoned(self, zones: Mapping[str, str]) -> Ring:
+        """Return the ring of the same nodes in these zones; costs next to nothing."""
+        if all(zones.get(name, "") == self.zones.get(name, "") for name in self.nodes):
+            return self
+        return self._next(self._weights, self._positions, self._owners[:-1], zones)
+
+    def orders_as(self, other: Ring) -> bool:
+        """Do all nodes of another ring that are on this one count as in the same zones on both?"""
+        both = [name for name in other.nodes if name in self]
+        return all(self.counts_in(name) == other.counts_in(name) for name in both)
+
+    def counts_in(self, node: str) -> str:
+        """Return the zone that counts for a node, "" if none does."""
+        return self.zones[node] if self.is_zoned and node in self else ""
+
     def with_node(self, name: str, weight: int = 1) -> Ring:
-        """Return the ring with one more node, or with the node's weight changed."""
+        """Return the ring with one more node, or with the node's weight changed.
+
+        That of a node whose zone isn't known has no zones, and tells who owns what, until `zoned`.
+        """
         if self.weight(name) == weight:
             return self
         if name in self:
@@ -220,7 +275,7 @@ class Ring:
             start = slot
         positions += self._positions[start:]
         owners += self._owners[start : len(self._positions)]
-        return self._next(weights, positions, owners)
+        return self._next(weights, positions, owners, self.zones)
 
     def without_node(self, name: str) -> Ring:
         """Return the ring without the node."""
@@ -238,7 +293,7 @@ class Ring:
             start = max(start, slot) + 1
         positions += self._positions[start:]
         owners += self._owners[start : len(self._positions)]
-        return self._next(weights, positions, owners)
+        return self._next(weights, positions, owners, self.zones)
 
     def _slots(self, name: str, places: Iterable[int]) -> Iterator[int]:
         """Yield where each of the node's places, which are sorted, belongs among the points."""
@@ -249,9 +304,16 @@ class Ring:
                 slot += 1
             yield slot
 
-    def _next(self, weights: dict[str, int], positions: list[int], owners: list[str]) -> Ring:
+    def _next(
+        self,
+        weights: dict[str, int],
+        positions: list[int],
+        owners: list[str],
+        zones: Mapping[str, str],
+    ) -> Ring:
         ring = object.__new__(Ring)
-        ring._settle(weights, self.points, (self._hash, self._key_hash), positions, owners)
+        hashes = self._hash, self._key_hash
+        ring._settle(weights, self.points, hashes, positions, owners, zones)
         return ring
 
     def __contains__(self, node: object) -> bool:
@@ -293,25 +355,6 @@ def _places(name: str, weight: int, points: int, place_of: Hash) -> list[int]:
     return [place_of(f"{name}#{i}") for i in range(weight * points)]
 
 
-def _pairs(owners: Sequence[str]) -> list[tuple[str, str]]:
-    """Return for each point its owner and the first other node after it; "" where there is none.
-
-    Equal pairs are one object: there are a million look-ups, and few pairs.
-    """
-    if not owners:
-        return [("", "")]
-    first = owners[0]
-    after = next((name for name in owners if name != first), "")
-    found = [(first, after)] * len(owners)  # the last place is the first again
-    known = {found[0]: found[0]}
-    for at in range(len(owners) - 2, -1, -1):
-        if owners[at] != owners[at + 1]:
-            after = owners[at + 1]
-        pair = owners[at], after
-        found[at] = known.setdefault(pair, pair)
-    return found
-
-
 def _shares(positions: Sequence[int], owners: Sequence[str]) -> dict[str, float]:
     """Return each owner's part of the circle: whole arcs are added up, then divided once."""
     arcs = dict.fromkeys(owners, 0)
@@ -322,9 +365,12 @@ def _shares(positions: Sequence[int], owners: Sequence[str]) -> dict[str, float]
     return {owner: arc / CIRCLE for owner, arc in arcs.items()}
 
 
-def _digest(weights: Mapping[str, int], points: int, witnesses: Sequence[int]) -> str:
+def _digest(
+    weights: Mapping[str, int], points: int, witnesses: Sequence[int], zones: Mapping[str, str]
+) -> str:
     """Return a name for the ring; the witnesses stand for its hashes."""
     # ascii() puts names in quotes and escapes them, so no two sets of nodes have the same text; and
     # unlike repr() it is the same in every Python, whatever that one's Unicode deems printable.
-    text = ascii((points, list(weights.items()), list(witnesses)))
+    parts = points, list(weights.items()), list(witnesses)
+    text = ascii((*parts, list(zones.items())) if zones else parts)
     return blake2b(text.encode(), digest_size=8).hexdigest()

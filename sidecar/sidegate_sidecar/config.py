@@ -15,6 +15,7 @@ from sidegate.client.config import DEFAULT_BUDGET, MAX_BUDGET
 from sidegate.link.address import Address, parse_address
 from sidegate.protocol.handshake import MAX_NAME_BYTES, is_name
 from sidegate.protocol.report_messages import MAX_TOP
+from sidegate.protocol.standing_messages import OnSplit
 from sidegate.trust.secrets import MIN_BYTES, parse_secrets, require_long
 from sidegate_sidecar.reports.activity import RULE_BYTES, RULES
 from sidegate_sidecar.reports.shown_keys import ShownKeys, shown_key
@@ -45,6 +46,7 @@ MIN_REPORT_MEMORY = 64 << 10  # bytes: with less, a few keys
 MAX_PATH_BYTES = 103  # of a Unix socket: macOS takes no more, Linux 107
 
 _HOST = regular(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63}){0,20}")
+_ZONE = regular(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")  # as values of labels are
 
 _EXPOSED = (
     "other machines can reach it, and neither a secret nor TLS is set: anyone there could spend,"
@@ -116,11 +118,13 @@ class Config:
     tls: Tls | None = None
     insecure: bool = False
     on_unreachable: OnUnreachable = OnUnreachable.OPEN
+    on_split: OnSplit = OnSplit.OPTIMISTIC
     budget: float = DEFAULT_BUDGET  # seconds
     max_memory: int = MAX_MEMORY  # bytes, of the table of buckets
     cache_bytes: int = CACHE_BYTES  # what values may take; 0: there is no cache
     max_connections: int = MAX_CONNECTIONS
     role: Role = Role.OWNER
+    zone: str = ""  # where it runs; empty: it doesn't say
     drain: float = DEFAULT_DRAIN  # seconds
     state_file: str = ""  # path; empty: nothing is saved
     rules: str = ""  # path of a rules file; empty: there is none
@@ -147,14 +151,20 @@ class Config:
             raise OptionError("socket-mode", f"{self.socket_mode:o}", "expected 0 to 777, in octal")
         if self.ring_seed:
             require_ring_seed("ring-seed", "(not shown)", self.ring_seed)
-        for host in self.http_hosts:
-            if not _HOST.fullmatch(host):
-                why = "expected the name of a host, without a scheme or a port"
-                raise OptionError("http-host", host, why)
+        self._check_names()
         self._check_numbers()
         self._check_secrets()
         self._check_grpc()
         self._check_auth()
+
+    def _check_names(self) -> None:
+        if self.zone and not _ZONE.fullmatch(self.zone):
+            why = "expected up to 63 letters, digits, '-', '_' and '.', as a label has them"
+            raise OptionError("zone", self.zone, why)
+        for host in self.http_hosts:
+            if not _HOST.fullmatch(host):
+                why = "expected the name of a host, without a scheme or a port"
+                raise OptionError("http-host", host, why)
 
     def secrets(self) -> tuple[bytes, ...]:
         """Return the secrets of apps that hold now: the first is shown, all are accepted; or none.
@@ -257,6 +267,12 @@ class Config:
     def can_be_aimed_at(self) -> bool:
         """May strangers who make up keys know which node will own them?"""
         return not (self.ring_seed or self.link.is_local)
+
+    @property
+    def opens_on_split(self) -> bool:
+        """Would the smaller side of a split, which is to decide nothing, let everyone through?"""
+        is_quorum = self.on_split is OnSplit.QUORUM
+        return is_quorum and self.on_unreachable is OnUnreachable.OPEN
 
     @property
     def report_bytes(self) -> int:

@@ -67,6 +67,7 @@ NO_RING_SEED = (
     "there is no ring seed, so whoever can make up keys can make them up for one node: give all"
     " nodes the same --ring-seed-file (or SIDEGATE_RING_SEED)"
 )
+OPENS_ON_SPLIT = "--on-split quorum, but --on-unreachable open: a smaller side lets all through"
 SWEEP_SLICE = 500  # buckets at a time: a quarter of a millisecond
 
 
@@ -97,6 +98,8 @@ class Sidecar:
             now=self.clock(),
             tag=tag_of_process(instance),
             leaf=config.role is Role.LEAF,
+            zone=config.zone,
+            on_split=config.on_split,
             stall=max(STALL, int(patience * SECOND)),
             reservation_ids=ReservationIds(config.cluster, config.node_secrets, time.time_ns),
             empty=Ring(key_hash=seeded(config.ring_seed)),
@@ -107,9 +110,7 @@ class Sidecar:
             resets = self.cluster.sync.resets
             self.state = StateFile(config.state_file, buckets, self.clock, resets=resets)
         self.rules = _rules(config.rules) if config.rules else None
-        self.ticker = Ticker(
-            self.cluster, self.clock, lambda: self.node.asked + self.node.reservations.asked
-        )
+        self.ticker = Ticker(self.cluster, self.clock, self._asked)
         self.node = self._make_node(buckets)
         self.sessions = Sessions(
             *(self.node, self.peers, me),
@@ -125,6 +126,9 @@ class Sidecar:
         self._listeners: list[Listener] = []
         self._unix = ""  # the path of our Unix socket, once it is ours
         self._connect()
+
+    def _asked(self) -> int:
+        return self.node.asked + self.node.reservations.asked
 
     def _make_node(self, buckets: BucketTable) -> Node:
         return Node(
@@ -257,6 +261,8 @@ class Sidecar:
             self._run(self.cache.run())
         if self.config.can_be_aimed_at:
             log.warning("node %s: %s", self.config.name, NO_RING_SEED)
+        if self.config.opens_on_split:
+            log.warning("node %s: %s", self.config.name, OPENS_ON_SPLIT)
 
     def _run(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -110,6 +110,9 @@ MESSAGES: dict[str, messages.Message] = {
     "Events that go to another node": Events([("signup", "DE", 17, 17_000_000)], 1),
     "EventQuery": EventQuery(18, 0, 300, "signup", "key", 20),
     "StandingQuery": standing_messages.StandingQuery(19),
+    "Voters": standing_messages.Voters(
+        "quorum", (7, ("node-a", "node-b")), [(8, ("node-a",))], ("node-c",), 1
+    ),
     "Standing": standing_messages.Standing(19, "member", 1_200),
     "WatchRules": standing_messages.WatchRules("49c28c89d766"),
     "RulesPush": standing_messages.RulesPush("49c28c89d766", bytes.fromhex("82 a1 76 01")),
@@ -125,6 +128,8 @@ MESSAGES: dict[str, messages.Message] = {
             (*MEMBERS[1], 1_795_000_321, 1, 1, "node-c", 0),
         ],
         "49c28c89d766",
+        ["owner eu-1a", "owner"],
+        14,
     ),
     "Buckets": messages.Buckets(13, [("5/minute", [KEY], [DEBT])]),
     "Charged": messages.Charged(

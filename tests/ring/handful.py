@@ -13,6 +13,7 @@ from sidegate_ring.membership.membership import (
     SwimMessage,
     Timing,
 )
+from sidegate_ring.membership.messages import OWNER, role_of
 
 TICK = 0.05
 MAX_IN_A_TURN = 2_000  # messages that one event may lead to, in a handful of nodes: else a loop
@@ -20,22 +21,29 @@ T = Timing()
 
 
 class Handful:
-    """Nodes a, b, c, … that know each other. `deaf` hear nothing, and what they say is lost."""
+    """Nodes a, b, c, … that know each other, but leaves no leaves.
 
-    def __init__(self, names: str, timing: Timing = T, seed: int = 0) -> None:
+    `deaf` hear nothing, and what they say is lost.
+    """
+
+    def __init__(self, names: str, timing: Timing = T, seed: int = 0, leaves: str = "") -> None:
         self.now = 100.0
         self.timing = timing
+        self.leaves = leaves  # of the names
         self.deaf: set[str] = set()
         self.log: list[tuple[str, str, SwimMessage]] = []
         self.changed: list[tuple[str, str, Life]] = []  # for whom, who, and what it is now
         self.random = Random(seed)
         self.nodes = {name: self.make(name) for name in names}
+        everyone = [node.me for node in self.nodes.values()]
         for node in self.nodes.values():
-            self.tell(node, *(it.me.rumor for it in self.nodes.values()))
+            known = [it for it in everyone if not (it.is_leaf and node.me.is_leaf)]
+            self.tell(node, *(it.rumor for it in known))
         self.run(2.0)  # until that is no news any more
         self.forget()
 
     def make(self, name: str, incarnation: int = 10) -> Membership:
+        is_leaf = name in self.leaves
         return Membership(
             name,
             f"{name}:4222",
@@ -43,7 +51,8 @@ class Handful:
             randrange=self.random.randrange,
             timing=self.timing,
             now=self.now,
-            owner=True,
+            owner=not is_leaf,
+            role=role_of(leaf=is_leaf),
         )
 
     def __getitem__(self, name: str) -> Membership:
@@ -104,7 +113,8 @@ def rumor(
     address: str = "",
 ) -> Rumor:
     """Return a rumor, at the address that the node has in a Handful."""
-    return Rumor(name, address or f"{name}:4222", incarnation, int(state), owner, by)
+    address = address or f"{name}:4222"
+    return Rumor(name, address, incarnation, int(state), owner, by, role=OWNER)
 
 
 def record(member: Member) -> tuple[int, Life]:

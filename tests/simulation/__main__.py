@@ -17,7 +17,7 @@ from rich.table import Table
 from sidegate_ring.membership.membership import Timing
 from sidegate_ring.membership.parameters import least_suspicion
 from tests.simulation.scenarios import membership, small
-from tests.simulation.scenarios.large import Size, large
+from tests.simulation.scenarios.fleets.large import Size, large
 from tests.simulation.scenarios.membership import percentile
 from tests.simulation.workers import MAX_BYTES, Workers
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sidegate.buckets.limits import SECOND, parse_limits
+from sidegate.protocol.standing_messages import OnSplit
 
 if TYPE_CHECKING:
     from sidegate.protocol.messages import Answers
@@ -36,7 +37,8 @@ class Known:
         decided = answers.source in BY_TABLE and not isinstance(answer, str)
         if parse_limits(text).windows:  # what it owes says nothing of when
             return
-        if not decided or self._world.network.was_cut:
+        holds_down = self._world.on_split is OnSplit.HOLD_DOWN  # where more is told than is owed
+        if not decided or self._world.network.was_cut or holds_down:
             return
         now, who = self._world.network.now, answers.node
         full_at = now + int(answer[1]) / SECOND

@@ -146,6 +146,11 @@ class Network:
         machine = self._machines.get(name)
         return machine is not None and machine.up
 
+    @property
+    def changed_at(self) -> float:
+        """When a way, or a host, last changed."""
+        return max(self._calm_since, *(it.calm_since for it in self._machines.values()))
+
     def was_calm(self, name: str, since: float) -> bool:
         """Tell whether nothing has befallen a host, or the ways between any, since then."""
         machine = self._machines[name]
@@ -241,6 +246,10 @@ class Network:
         one, other = self._machines[name], self._machines[peer]
         one.links[peer] = other.life
         other.links[name] = one.life
+
+    def links_of(self, name: str) -> list[str]:
+        """Return with whom a host has connections, as far as it knows."""
+        return [*self._machines[name].links]
 
     def connected(self, name: str, peer: str) -> bool:
         """Tell whether a host has a connection with another, as far as it knows."""

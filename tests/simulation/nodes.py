@@ -19,6 +19,7 @@ from sidegate.protocol.holds.slot_messages import SLOT_MESSAGES
 from sidegate.protocol.messages import NODE_MESSAGES, Answers, Checks, Forget, Gossip, Ping, Pong
 from sidegate.reservations.reservation_ids import ReservationIds
 from sidegate_ring.membership.membership import Life, SwimKind
+from sidegate_ring.membership.messages import MAX_IN_FULL
 from sidegate_sidecar.cluster.cluster import Cluster, Stage
 from sidegate_sidecar.node.node import Node
 from sidegate_sidecar.reports.activity import Activity
@@ -48,7 +49,7 @@ SKEW = SECOND // 4  # ns: by so much they are off, each by its own
 class SimNode:
     """One node: a host of the network, the transport of its cluster, the links of its node."""
 
-    def __init__(self, world: World, name: str, *, leaf: bool = False) -> None:
+    def __init__(self, world: World, name: str, *, leaf: bool = False, zone: str = "") -> None:
         self.world = world
         self.network = world.network
         self.name = name
@@ -56,6 +57,7 @@ class SimNode:
         self.links: dict[str, SimLink] = {}
         self.buried: list[tuple[str, float]] = []
         self.ring_changes = 0
+        self.gossip = 0  # messages about who is there that it has heard
         self.on_ring: dict[str, float] = {}  # since when, as this node sees it
         self._offset = world.network.random.randrange(10**6) * SECOND
         self._wanted: set[str] = set()
@@ -72,13 +74,15 @@ class SimNode:
             randrange=world.network.random.randrange,
             now=self.clock(),
             leaf=leaf,
+            zone=zone,
+            on_split=world.on_split,
             timing=world.timing,
             reservation_ids=ReservationIds("", tuple, lambda: table.windows.wall + self.clock()),
             make_ring=world.ring_of,
             on_ring=self.ring_changed,
         )
         self.node = Node(
-            name, table, self.cluster, self, Fallback("open", table),
+            name, table, self.cluster, self, Fallback(world.on_unreachable, table),
             budget=BUDGET, clock=self.clock, wake=self._wake,
             serial=world.random.getrandbits(62), after=self._after,
             counting=Counting(Activity(), self.clock, None, Activity()),
@@ -106,7 +110,7 @@ class SimNode:
         net = self.network
         linked = {it for it in {*self.seeds, *self._wanted} if net.connected(self.name, it)}
         reached = bool(linked) or not self.seeds
-        if net.now >= deadline or (reached and linked <= self.cluster.introduced):
+        if net.now >= deadline or (reached and linked <= self.cluster.met.introduced):
             self.cluster.place.join(self.clock())
         else:
             net.at(net.now + 0.02, self.name, lambda: self._look(deadline))
@@ -116,19 +120,28 @@ class SimNode:
         self.cluster.place.leave(self.clock(), int(within * SECOND))
         self._wake()
 
-    def know(self, rumors: Sequence[Rumor]) -> None:
-        """Know all nodes of a large cluster, and be connected with them, with nothing to tell."""
-        others = [it for it in rumors if it[0] != self.name]
+    def know(self, members: Sequence[Member]) -> None:
+        """Know all nodes of a large cluster, and be connected with them, with nothing to tell.
+
+        But for leaves, which know no others.
+        """
+        known = [it for it in members if it.name != self.name]
+        if self.cluster.leaf:
+            known = [it for it in known if not it.is_leaf]
+        others: list[Rumor] = [it.rumor[:7] for it in known]
+        roles = [it.role for it in known]
         for name, *_ in others:
             self.network.link(self.name, name)
             self._link(name).up()
             # Else each would be asked for all that it knows: 500 nodes would send 250,000 lists of
             # 500, 13 GB of them at the same time.
-            self.cluster.introduced.add(name)
-        self.cluster.step(
-            "nobody", Gossip(int(SwimKind.FULL_STATE), 0, "", "", others), self.clock()
-        )
-        for name, *_ in rumors:
+            self.cluster.met.introduced.add(name)
+        for at in range(0, len(others), MAX_IN_FULL):
+            some, its = others[at : at + MAX_IN_FULL], roles[at : at + MAX_IN_FULL]
+            said = Gossip(int(SwimKind.FULL_STATE), 0, "", "", some, None, its)
+            self.cluster.step("nobody", said, self.clock())
+        self.cluster.membership._outgoing.tell_leaves(())
+        for name, *_ in others:
             self.cluster.membership._outgoing.forget(name)
 
     def is_leaf(self) -> bool:
@@ -142,7 +155,7 @@ class SimNode:
         for name in sorted({*self._wanted, *self.seeds}):
             if not net.connected(self.name, name):
                 net.dial(self.name, name)
-            elif name not in self.cluster.introduced:
+            elif name not in self.cluster.met.introduced:
                 self.cluster.on_connected(name, self.clock())
         net.at(net.now + REDIAL, self.name, self._dial)
 
@@ -198,6 +211,7 @@ class SimNode:
         elif isinstance(message, SLOT_MESSAGES):
             self.slots.hear(sender, message)
         elif isinstance(message, NODE_MESSAGES) and not isinstance(message, Forget):
+            self.gossip += isinstance(message, Gossip)
             self.cluster.step(sender, message, self.clock())
             if self.cluster.sync.working:
                 self._hurry()

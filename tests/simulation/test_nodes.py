@@ -10,16 +10,25 @@ import pytest
 from sidegate_ring.membership.membership import Timing
 from sidegate_ring.membership.parameters import least_suspicion
 from tests.simulation.scenarios.deploys import deploy
+from tests.simulation.scenarios.fleets.large import form, large
+from tests.simulation.scenarios.fleets.leaves import fleet
 from tests.simulation.scenarios.holds.slots import slots_move
-from tests.simulation.scenarios.large import form, large
 from tests.simulation.scenarios.outages import crash
-from tests.simulation.scenarios.small import SMALL
+from tests.simulation.scenarios.small import SMALL, SPLITS
 from tests.simulation.world import World
 
 SEEDS = range(12)
 
 
-@pytest.mark.parametrize("scenario", SMALL, ids=lambda it: it.__name__)
+@pytest.mark.parametrize("scenario", SPLITS, ids=lambda it: it.__name__)
+def test_bounds_of_splits_hold(scenario: Callable[[int], object]) -> None:
+    """One seed each, for they last: `make simulate` has the others."""
+    scenario(3)
+
+
+@pytest.mark.parametrize(
+    "scenario", [it for it in SMALL if it not in SPLITS], ids=lambda it: it.__name__
+)
 def test_bounds_hold(scenario: Callable[[int], object]) -> None:
     """Each scenario ends as it should, with what was admitted inside its bound."""
     for seed in SEEDS:
@@ -55,6 +64,20 @@ def test_a_cluster_says_no_more_when_it_grows(nodes: int) -> None:
     timing = Timing()
     most = least_suspicion(timing, nodes) * timing.suspicion_most + 4 * timing.probe_every
     assert size.noticed[-1] < most
+
+
+@pytest.mark.parametrize("leaves", [6, 12])
+def test_a_leaf_says_no_more_in_a_larger_fleet(leaves: int) -> None:
+    """Two messages a second, to owners only; and a leaf and an owner are missed as soon."""
+    size = fleet(1, 3, leaves)
+    assert size.of_leaf < 2.5
+    assert size.of_owner < 5 + 2 * leaves
+    assert size.links == 2  # one of three has crashed
+    assert size.to_leaves < 2.5
+    assert size.leaf_crash[-1] < 3.0
+    assert size.leaf_stall[-1] < 4.5
+    assert len(size.owner_crash) == leaves - 2
+    assert size.owner_crash[-1] < 3.0
 
 
 def test_a_large_cluster_forms_without_each_asking_each() -> None:

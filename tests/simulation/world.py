@@ -1,12 +1,13 @@
 """A whole cluster on a simulated network: its nodes, the apps that ask, and what they were told."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sidegate.buckets.decision import Source
 from sidegate.protocol.messages import Answers, Checks
+from sidegate.protocol.standing_messages import OnSplit
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership.membership import Timing
 from sidegate_ring.places import seeded
@@ -49,6 +50,8 @@ class World:
     seed: int
     faults: Faults = TCP
     timing: Timing = field(default_factory=Timing)
+    on_split: OnSplit = OnSplit.OPTIMISTIC
+    on_unreachable: str = "open"
     nodes: dict[str, SimNode] = field(default_factory=dict[str, SimNode])
     ever: list[SimNode] = field(default_factory=list[SimNode])  # those that have ended as well
     hops: int = 0
@@ -61,18 +64,23 @@ class World:
     asked: int = 0
     told: int = 0
     _last_slot: int = 0
-    _rings: dict[tuple[str, ...], Ring] = field(default_factory=dict[tuple[str, ...], Ring])
+    zones: int = 0
+    """How many zones nodes are in, by turns in the order of their names; 0: they don't say."""
+    _rings: dict[tuple[tuple[str, ...], tuple[str, ...]], Ring] = field(
+        default_factory=dict[tuple[tuple[str, ...], tuple[str, ...]], Ring]
+    )
 
     def __post_init__(self) -> None:
         self.network = Network(self.seed, self.faults)
         self.random = self.network.random
         self.known = Known(self)
 
-    def ring_of(self, _like: Ring, names: tuple[str, ...]) -> Ring:
-        """Return the one ring of these names: all nodes share it, since it never changes."""
-        ring = self._rings.get(names)
+    def ring_of(self, _like: Ring, names: tuple[str, ...], zones: Mapping[str, str]) -> Ring:
+        """Return the one ring of these nodes: all nodes share it, since it never changes."""
+        known = names, tuple(zones.get(name, "") for name in names)
+        ring = self._rings.get(known)
         if ring is None:
-            ring = self._rings[names] = EMPTY.of_nodes(names)
+            ring = self._rings[known] = EMPTY.of_nodes(names).zoned(zones)
         return ring
 
     def next_slot(self) -> int:
@@ -98,10 +106,14 @@ class World:
     ) -> SimNode:
         """Start a node whose seeds are those that run."""
         known = [it.name for it in self.running] if seeds is None else seeds
-        node = self.nodes[name] = SimNode(self, name, leaf=leaf)
+        node = self.nodes[name] = SimNode(self, name, leaf=leaf, zone=self.zone_of(name))
         self.ever.append(node)
         node.start(known)
         return node
+
+    def zone_of(self, name: str) -> str:
+        """Return in which zone a node of that name is: always the same."""
+        return f"z{sum(name.encode()) % self.zones}" if self.zones else ""
 
     def begin(self, *names: str) -> None:
         """Start nodes at once, all knowing all, and wait until they are one ring."""

@@ -129,8 +129,19 @@ Takes a dict: `chart` (the context of this chart) and `sidecar` (true beside an 
   value: {{ $values.cluster | quote }}
 - name: SIDEGATE_ROLE
   value: {{ $values.role }}
+{{- if $values.zone }}
+- name: SIDEGATE_ZONE
+  value: {{ $values.zone | quote }}
+{{- else if $values.zoneLabel }}
+- name: SIDEGATE_ZONE
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.labels['{{ $values.zoneLabel }}']
+{{- end }}
 - name: SIDEGATE_ON_UNREACHABLE
   value: {{ $values.onUnreachable }}
+- name: SIDEGATE_ON_SPLIT
+  value: {{ $values.onSplit }}
 - name: SIDEGATE_BUDGET
   value: {{ $values.budget | quote }}
 - name: SIDEGATE_DRAIN

@@ -307,6 +307,11 @@ class BucketTable(CarryingStore):
                 self._create(key, limit, full_at, now)
                 table = self._tables.get(text)  # it may be new, or have gone to make room
 
+    def full_in(self, text: str) -> int:
+        """Return in how many ns an empty bucket of a limit is full, 0 if there are none."""
+        table = self._tables.get(text)
+        return 0 if table is None else table.capacity // table.scale
+
     def debts(
         self, text: str, keys: Iterable[str], now: int, least: int
     ) -> tuple[list[str], list[int]]:

@@ -31,7 +31,7 @@ _FOR_OTHERS: Final = SECOND // 200  # ns until what is out may have come back
 _WORTHWHILE: Final = SECOND // 500  # ns in which so much comes back that asking is worth it
 
 
-class Loan(NamedTuple):
+class LeaseTerms(NamedTuple):
     """What was lent, for how long, when to ask again (both ns), and debts as `take` gives them."""
 
     tokens: int
@@ -62,32 +62,32 @@ class Lending:
     def __len__(self) -> int:
         return len(self._leases)
 
-    def lend(self, number: int, key: str, limits: Limits, wanted: int, now: int) -> Loan:
+    def lend(self, number: int, key: str, limits: Limits, wanted: int, now: int) -> LeaseTerms:
         """Lend up to so many tokens, charged to all of these limits; none if it makes no sense."""
         self.lapse(now)
         loan = self._lend(number, key, limits, wanted, now)
         self.lent += loan.tokens
         return loan
 
-    def _lend(self, number: int, key: str, limits: Limits, wanted: int, now: int) -> Loan:
+    def _lend(self, number: int, key: str, limits: Limits, wanted: int, now: int) -> LeaseTerms:
         longest = min(map(_longest, limits.items))
         room = min(limit.whole.burst for limit in limits.items) // PART // 2
         if room < LEAST or longest < _USELESS:
-            return Loan(0, 0, _LATER, [])
+            return LeaseTerms(0, 0, _LATER, [])
         _, debts = self._table.take(key, limits, 0, now)
         free = min(self._free(key, limit) for limit in limits.items) // 2
         if free < LEAST or len(self._leases) >= MAX_LEASES or len(self._ends) >= _MAX_ENDS:
-            return Loan(0, 0, _FOR_OTHERS, debts)
+            return LeaseTerms(0, 0, _FOR_OTHERS, debts)
         here = _here(limits, debts)
         tokens = min(wanted, free, here)
         if tokens < LEAST:
-            return Loan(0, 0, _pause(limits, debts, wanted), debts)
+            return LeaseTerms(0, 0, _pause(limits, debts, wanted), debts)
         _, debts = self._table.take(key, limits, tokens, now)
         pause = _pause(limits, debts, wanted) if tokens == here else 0
         lasts = max(_spent_in(tokens, wanted), self._headroom(key, limits, debts, tokens))
         lasts = min([longest, lasts, *_windows_left(limits, debts)])
         self._enter(number, Lease(key, limits, tokens, now + lasts, _windows(limits, debts)), now)
-        return Loan(tokens, lasts, pause, debts)
+        return LeaseTerms(tokens, lasts, pause, debts)
 
     def _enter(self, number: int, lease: Lease, now: int) -> None:
         self._leases[number] = lease

@@ -14,8 +14,11 @@ MAX_DEBT = 2**62  # ns, 146 years: what a bucket may owe, so that a debt plus a 
 MAX_LIMITS = 8  # in one check: each of them is a bucket to look up
 MAX_TEXTS = 4_096  # remembered, 4 kB each at worst: more than one service has rules
 MAX_TEXT = 1_024  # characters, three times what eight long limits need
+UNSENT_PART = 64  # of a burst: what of it a crash may lose, 1.6 %
+LARGE = 200_000  # tokens: of such a burst no node charges that part one by one between two flushes
 # What begins a text of limits that carry: white space to releases that know nothing of it.
 CARRYING = "\x1f"
+SYNC = "\x1e"  # behind it, of limits whose charges are backed up before they are answered: the same
 BY_NAME = "@"  # before the name of a rule of the sidecar's file, in the place of limits
 
 Key = TypeVar("Key")
@@ -141,13 +144,14 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, init=False)
 class Limits:
-    """One to eight different limits that are decided together; equal when their texts are.
+    """One to eight different limits, decided together; equal when their texts are, and `sync`.
 
     Limits that carry are the only ones that their key has at a time. So if it had others before,
     these were changed, and what was spent of them is carried over: who had spent 40 % of the old
     limit has spent 40 % of the new one. Others stand beside those that the same key has elsewhere,
-    each for itself. `asked` is the text that a check has, and says which they are. Of those that
-    `may_lease` an app may borrow tokens.
+    each for itself. `asked` is the text that a check has, and says which they are, and whether a
+    charge is to be answered only when a backup has it (`sync`). Of those that `may_lease` an app
+    may borrow tokens.
     """
 
     text: str
@@ -158,9 +162,17 @@ class Limits:
     windows: tuple[int, ...] = field(compare=False, repr=False)  # which of them are quotas
     smallest_burst: int = field(compare=False, repr=False)  # a larger cost is an error; 1 or more
     is_blocked: bool = field(compare=False, repr=False)  # has one of them no tokens?
+    sync: bool = field(repr=False)  # is it backed up before it is answered?
+    max_unsent: int = field(compare=False, repr=False)  # tokens that may wait to be backed up
+    is_at_risk: bool = field(compare=False, repr=False)  # may as many be charged one by one?
 
     def __init__(
-        self, items: Iterable[Limit], *, carries: bool = False, may_lease: bool = True
+        self,
+        items: Iterable[Limit],
+        *,
+        carries: bool = False,
+        may_lease: bool = True,
+        sync: bool = False,
     ) -> None:
         items = tuple(items)
         if not 1 <= len(items) <= MAX_LIMITS:
@@ -169,15 +181,19 @@ class Limits:
             raise LimitError("the same limit is given twice")
         text = "; ".join([limit.written for limit in items])
         object.__setattr__(self, "text", text)
-        object.__setattr__(self, "asked", CARRYING + text if carries else text)
+        marks = CARRYING * carries + SYNC * sync
+        object.__setattr__(self, "asked", marks + text)
         object.__setattr__(self, "carries", carries)
-        object.__setattr__(self, "may_lease", may_lease)
+        object.__setattr__(self, "may_lease", may_lease and not sync)  # what is lent isn't known
         object.__setattr__(self, "items", items)
         windows = tuple(at for at, limit in enumerate(items) if limit.period)
         object.__setattr__(self, "windows", windows)
         smallest = min(limit.burst for limit in items)
         object.__setattr__(self, "smallest_burst", smallest or 1)
         object.__setattr__(self, "is_blocked", not smallest)
+        object.__setattr__(self, "sync", sync)
+        object.__setattr__(self, "max_unsent", smallest // UNSENT_PART)
+        object.__setattr__(self, "is_at_risk", sync or smallest < LARGE)
 
     @property
     def are_a_share(self) -> bool:
@@ -194,10 +210,16 @@ class Limits:
 
     def unleased(self) -> "Limits":
         """Return the same limits, and have nothing be borrowed of them."""
-        return Limits(self.items, carries=self.carries, may_lease=False) if self.may_lease else self
+        if not self.may_lease:
+            return self
+        return Limits(self.items, carries=self.carries, may_lease=False, sync=self.sync)
+
+    def synced(self) -> "Limits":
+        """Return the same limits, and have each charge be backed up before it is answered."""
+        return self if self.sync else parse_limits(CARRYING * self.carries + SYNC + self.text)
 
     def _with(self, *, carries: bool) -> "Limits":
-        return Limits(self.items, carries=carries, may_lease=self.may_lease)
+        return Limits(self.items, carries=carries, may_lease=self.may_lease, sync=self.sync)
 
     def divided(self, parts: int) -> "Limits":
         """Each limit divided; those that become the same by it are one.
@@ -322,7 +344,7 @@ def _parse(text: str) -> Limits:
         if any(limit.text == it.text for it in items):
             raise LimitError(f"the same as {quoted(limit.text)} before it", part, text)
         items.append(limit)
-    return Limits(items, carries=text.startswith(CARRYING))
+    return Limits(items, carries=text.startswith(CARRYING), sync=SYNC in text[:2])
 
 
 def _parse_one(part: str, text: str) -> Limit:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, overload
 from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import BY_NAME
 from sidegate.client.answers import all_or_none
-from sidegate.client.checks import plain_key, question, questions, refund_of, waited_for
+from sidegate.client.checks import plain_key, question, questions, refund_of, synced, waited_for
 from sidegate.client.denials import Denials
 from sidegate.client.holds.in_threads import ThreadHolds
 from sidegate.client.keys.key_questions import list_question, reset_question
@@ -61,7 +61,13 @@ class BlockingClient(ThreadHolds, SlotsInThreads):
         return kind(self._options, alone, denials)
 
     def check(
-        self, key: str, limits: str | Limits, cost: int = 1, *, default: str | Limits | None = None
+        self,
+        key: str,
+        limits: str | Limits,
+        cost: int = 1,
+        *,
+        default: str | Limits | None = None,
+        sync: bool = False,
     ) -> Decision:
         """Charge `cost` tokens to the key's buckets, if all have them; return the Decision.
 
@@ -70,8 +76,10 @@ class BlockingClient(ThreadHolds, SlotsInThreads):
         of the limit, with source `local`. A cost of 0 only looks.
         What can't be asked raises at once: limits that don't parse, a cost above a burst, a key of
         over 512 bytes. CheckError if the sidecar can't decide it. For `"@api"` in the place of
-        limits, and for `default`, see `Client.check`.
+        limits, for `default` and for `sync`, see `Client.check`.
         """
+        if sync:
+            limits = synced(limits)
         if default is not None or (isinstance(limits, str) and limits.startswith(BY_NAME)):
             return self._check_by_name(key, str(limits), cost, default)
         check, limits = question(key, limits, cost)

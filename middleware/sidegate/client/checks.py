@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from sidegate.buckets.decision import Decision, Source
-from sidegate.buckets.limits import Limits, parse_limits, require_cost
+from sidegate.buckets.limits import BY_NAME, Limits, parse_limits, require_cost
 from sidegate.buckets.windows import dated
 from sidegate.errors import CostError
 from sidegate.protocol.messages import SURELY_SHORT_KEY, Check, require_key
@@ -36,6 +36,16 @@ def question(key: str, limits: str | Limits, cost: int) -> tuple[Check, Limits]:
     if len(key) > SURELY_SHORT_KEY or not key.isascii():
         require_key(key)
     return (key, limits.asked, cost), limits
+
+
+def synced(limits: str | Limits) -> Limits:
+    """Return limits whose charges are answered when a backup has them.
+
+    ValueError for the name of a rule, which says in its file whether it is so.
+    """
+    if isinstance(limits, str) and limits.startswith(BY_NAME):
+        raise ValueError(f"sync=True for limits={limits!r:.80}: belongs to the rule of that name")
+    return (limits if isinstance(limits, Limits) else _read(limits)).synced()
 
 
 def waited_for(key: str, limits: str | Limits, cost: int) -> tuple[Check, Limits]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, overload
 from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import BY_NAME, Limits, known_limits, parse_limits
 from sidegate.client.answers import all_or_none
-from sidegate.client.checks import plain_key, question, questions, refund_of, waited_for
+from sidegate.client.checks import plain_key, question, questions, refund_of, synced, waited_for
 from sidegate.client.holds.in_loop import LoopHolds
 from sidegate.client.keys.key_questions import list_question, reset_question
 from sidegate.client.memory import STANDING
@@ -68,7 +68,13 @@ class Client(LoopHolds, SlotsInLoops):
             vars(self)["check"] = TracedCheck(self.check, self._open_turn, options.telemetry)
 
     def check(
-        self, key: str, limits: str | Limits, cost: int = 1, *, default: str | Limits | None = None
+        self,
+        key: str,
+        limits: str | Limits,
+        cost: int = 1,
+        *,
+        default: str | Limits | None = None,
+        sync: bool = False,
     ) -> Future[Decision]:
         """Charge `cost` tokens to the key's buckets, if all have them; await the Decision.
 
@@ -78,7 +84,10 @@ class Client(LoopHolds, SlotsInLoops):
 
         `"@api"` in place of limits is the rule of that name in the sidecar's rules file. `default`
         are the limits where there is none; else it's a RuleNotInForce, at once or when awaited.
+        With `sync` a charge is answered when the key's backup has it too, so that no kill of one
+        sidecar loses it; where that takes too long, by `on_unreachable`.
         """
+        limits = synced(limits) if sync else limits
         if type(limits) is str:
             if default is not None or (known := known_limits(limits)) is None:
                 return self._check_by_text(key, limits, cost, default)
@@ -102,8 +111,7 @@ class Client(LoopHolds, SlotsInLoops):
             or session.thread != get_ident()
             or not session.loop.is_running()
         ):
-            session = self._here()
-            turn = session.turn
+            turn = (session := self._here()).turn
         future: Future[Decision] = Future(loop=session.loop)
         if (session.leased and (made := session.spend(key, limits, cost))) or (
             session.denied and (made := session.recall(key, limits, cost))

@@ -57,6 +57,7 @@ class Rule:
     - `in_flight`: how many requests of an identity may run at a time, None for any number. Each
       holds a slot until its response has ended, and is refused while there is none; what is
       refused by the limits gives its slot back.
+    - `sync`: what is charged is answered only when the key's backup has it too; see `Client.check`.
     - `lease`: False has nothing be borrowed of these limits; see docs/apps/leases.md.
     - `next_rule`: what happens when `key` returns None: the next rule that matches is looked at
       (True, the default), or the request isn't limited at all (False).
@@ -90,8 +91,11 @@ class Rule:
         in_flight: int | None = None,
         lease: bool = True,
         next_rule: bool = True,
+        sync: bool = False,
     ) -> None:
         parsed = read_limits(limits).carrying()  # a name has one rule, and that one has these
+        if flag("sync", sync):
+            parsed = parsed.synced()
         if not flag("lease", lease):
             parsed = parsed.unleased()
         self._set(

@@ -32,7 +32,13 @@ from sidegate.protocol.report_messages import (
     ReportPart,
     ReportQuery,
 )
-from sidegate.protocol.standing_messages import RulesPush, Standing, StandingQuery, WatchRules
+from sidegate.protocol.standing_messages import (
+    RulesPush,
+    Standing,
+    StandingQuery,
+    Voters,
+    WatchRules,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,6 +86,7 @@ _NEW: Final[tuple[Kinds, ...]] = (
         Borrow: _LEASES,
         Lent: _LEASES,
         Returned: _LEASES,
+        Voters: "splits",
     },
 )
 """By level, the kinds of messages that are new in it, each with what it is about."""

@@ -27,7 +27,7 @@ from sidegate.protocol.report_messages import (
     ReportPart,
     ReportQuery,
 )
-from sidegate.protocol.standing_messages import RulesMessage, Standing, StandingQuery
+from sidegate.protocol.standing_messages import RulesMessage, Standing, StandingQuery, Voters
 
 VERSION = 1
 MAX_KEY_BYTES = 512  # a key is an identity, not a document; longer ones should be hashed
@@ -74,9 +74,7 @@ Rumor: TypeAlias = tuple[str, str, int, int, int, str, int]
 Debt: TypeAlias = Annotated[int, Meta(ge=0)]
 
 Group: TypeAlias = tuple[str, list[str], list[Debt]]
-"""(limit, keys, debts in ns): buckets of one limit, a debt for each key.
-
-The text of a quota ends in "@" and the number of the window that it is about."""
+"""(limit, keys, debts in ns), a debt for each key; after a quota's "@" its window's number."""
 
 Charge: TypeAlias = tuple[int, int, Annotated[int, Meta(ge=0)]]
 """(serial, place, tokens charged): a forwarded check that was decided; denied, it cost nothing."""
@@ -204,6 +202,8 @@ class Gossip(Struct, array_like=True, frozen=True, tag=11):
     digest: str
     rumors: list[Rumor]
     rules: Annotated[str, Meta(max_length=MAX_DIGEST)] | None = None  # None: it doesn't say
+    roles: list[str] | None = None  # what the node of each is; None: it doesn't say
+    nodes: Annotated[int, Meta(ge=0)] = 0  # that live, the sender included, as far as it knows
 
 
 class Buckets(Struct, array_like=True, frozen=True, gc=False, tag=12):
@@ -344,7 +344,7 @@ NodeMessage: TypeAlias = (
     | Settled
     | Stay
     | Resets
-    | ReservationRows
+    | (ReservationRows | Voters)
 )
 """What only nodes say to each other, but for Forget, which only apps hear."""
 

@@ -104,6 +104,7 @@ class CompiledRule:
             shadow=shadow,
             in_flight=self.entry.in_flight,
             lease=self.entry.lease,
+            sync=self.entry.sync,
             next_rule=False,  # its key has something for each request
         )
         return rule if is_one_set else rule.stand_apart()

@@ -97,6 +97,7 @@ class RuleEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     lease: Annotated[
         bool, _said("Whether apps may borrow tokens of its busy keys, and spend them unasked.")
     ] = True
+    sync: Annotated[bool, _said("Whether a charge is answered when a backup has it too.")] = False
 
 
 class RulesDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

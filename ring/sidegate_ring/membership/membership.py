@@ -18,10 +18,10 @@ Who is to blame. The suspicion of one accuser lasts long, and shorter with each 
 it. A node whose own probes fail for want of any answer, or that is suspected itself, is probably
 slow: its health score worsens, and it gives others more time.
 
-Healing. Everything is exchanged with each node that a link comes up to, with one now and then, and
-with one whose ring differs. There, "dead" counts for no more than a suspicion: when two halves of
-a split meet again each node must have its chance to refute. So nodes also tell each other in every
-ping what they think of the other.
+Healing. Everything is exchanged with the first nodes that links come up to, with one now and then,
+and with one whose ring differs. There, "dead" counts for no more than a suspicion: when two halves
+of a split meet again each node must have its chance to refute. So nodes also tell each other in
+every ping what they think of the other.
 
 Hearsay. Whoever is on the ring may tell of nodes that don't exist. So only a few are believed in
 that haven't spoken to this one; the others are when they speak, as each does to each.
@@ -32,6 +32,11 @@ claims to it that it has heard of; of two records the one with the higher claim 
 their incarnations, and who hears of a higher claim than its own has lost the name, and refutes
 nothing. Before it joins a node claims nothing, and so disturbs nobody who has that name.
 
+Leaves. A node that says it will never be on the ring is of no concern to others of its kind. So
+all of the above goes on among the others, the core, and each leaf has to do with owners only, one
+of which keeps it (`care.py`): the cost of a fleet grows with its owners, and for an owner with its
+share of the leaves. Older releases don't say what they are, and are taken for part of the core.
+
 Tombstones. The dead and those who left are remembered for ten minutes, so that a rumor from before
 doesn't bring them back. A node that starts again under its old name has a higher incarnation, or
 gets one when it hears of its former life.
@@ -41,9 +46,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from sidegate_ring.membership.care import Care
 from sidegate_ring.membership.members import Member, Members
 from sidegate_ring.membership.messages import (
     MAX_INCARNATION,
+    OWNER,
     TAG_BITS,
     Life,
     Rumor,
@@ -61,6 +68,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 __all__ = ["Effects", "Life", "Member", "Membership", "Rumor", "SwimKind", "SwimMessage", "Timing"]
+
+SILENT_FOR = 2  # pings of a leaf that its keeper waits for, before it sends one itself
 
 
 class Effects(NamedTuple):
@@ -88,15 +97,17 @@ class Membership:
         timing: Timing = Timing(),  # noqa: B008 - it is frozen
         now: float,
         owner: bool = False,
+        role: str = OWNER,
     ) -> None:
-        self.me = Member(name, address, incarnation, owner=owner, since=now)
+        self.me = Member(name, address, incarnation, owner=owner, since=now, role=role)
         self._timing = timing
         self._randrange = randrange
         self.max_incarnation = MAX_INCARNATION  # whoever has a clock keeps it MAX_AHEAD of that
         self._known = Members()
         self._outgoing = Outgoing(self.me, self._known, timing)
         self._probes = Probes(timing)
-        self._round = RoundRobin(self._known.living, randrange)
+        self._round = RoundRobin(self._known.core, randrange)
+        self._care = Care(self.me, self._known)
         self._updates = Updates(
             self.me, self._known, self._outgoing, self._probes, self._round, timing
         )
@@ -130,6 +141,11 @@ class Membership:
         return self._probes.health
 
     @property
+    def keeper(self) -> str:
+        """Return the owner that looks after this leaf, "" if it is none or has none."""
+        return self._care.keeper
+
+    @property
     def is_replaced(self) -> bool:
         """Has another process claimed our name after us?"""
         return 0 < self.me.claim < self._updates.claimed
@@ -145,14 +161,19 @@ class Membership:
 
     def owners(self) -> tuple[str, ...]:
         """Return the sorted names of the nodes on the ring, this one included if it is on it."""
-        names = [member.name for member in self._known.living.values() if member.owner]
-        if self.me.owner and self.me.living:
-            names.append(self.me.name)
-        return tuple(sorted(names))
+        return tuple(sorted(member.name for member in self._known.owners_with(self.me)))
+
+    def zones(self) -> dict[str, str]:
+        """Return the zones of the nodes on the ring, as far as they have one."""
+        return {it.name: it.zone for it in self._known.owners_with(self.me) if it.zone}
 
     def living(self) -> list[Member]:
         """Return the others that are alive or suspect."""
         return list(self._known.living.values())
+
+    def core(self) -> list[Member]:
+        """Return those of the living that aren't leaves, or haven't said so."""
+        return list(self._known.core.values())
 
     def dead(self) -> list[Member]:
         """Return those that died, not those that left: worth dialling again after a split."""
@@ -174,6 +195,7 @@ class Membership:
         for rumor in news:
             self._updates.hear(rumor, sender, full=full, now=now)
         self._known.hear(sender)
+        self._care.hear(sender, now)
         if member := self._known.living.get(sender):
             member.digest = gossip.digest
         self._answer(sender, gossip, now)
@@ -183,6 +205,7 @@ class Membership:
         """Do what is due. To be called some twenty times a second; costs little when nothing is."""
         for indirect in self._probes.unanswered(now):
             self._outgoing.talk(indirect.asker, SwimKind.NACK, indirect.id, indirect.target)
+        self._care.look(now)
         if self.me.living:
             self._updates.bury_suspects(now)
             self._probe_on(now)
@@ -193,10 +216,10 @@ class Membership:
         return self._outcome()
 
     def on_connected(self, name: str, now: float) -> Effects:
-        """Called when a link to a node came up, maybe an unknown one: exchange everything."""
+        """Called when a link to a node came up, maybe an unknown one."""
         del now
         if name != self.me.name:
-            self._outgoing.tell_all(name, SwimKind.PUSH_PULL, self._next_id())
+            self._outgoing.greet(name, self._next_id())
         return self._outcome()
 
     def on_disconnected(self, name: str, now: float) -> Effects:
@@ -210,14 +233,24 @@ class Membership:
         return self._outcome()
 
     def doubt(self, name: str, now: float) -> Effects:
-        """Called when a node didn't answer when it was asked something: have it probed now.
-
-        By us and by others, who may reach it where we don't.
-        """
+        """Called when a node didn't answer a question: have it probed now, by us and by others."""
         if name in self._known.living and self.me.living and not self._probes.of(name):
             probe = self._probes.start(self._next_id(), name, now)
             self._outgoing.talk(name, SwimKind.PING, probe.id)
             self._ask_others(probe)
+        return self._outcome()
+
+    def probe_all(self, now: float) -> Effects:
+        """Have all but leaves probed at once: one is silent, and it matters how many are.
+
+        In twice the time of a probe, however unwell this node is: it may be alone.
+        """
+        probed = self._probes.targets()
+        ends_at = now + 2 * self._timing.probe_every
+        for name in [name for name in self._known.core if name not in probed]:
+            id_ = self._next_id()
+            self._probes.start(id_, name, now, ends_at)
+            self._outgoing.talk(name, SwimKind.PING, id_)
         return self._outcome()
 
     def on_resume(self, gap: float, now: float) -> None:
@@ -225,6 +258,7 @@ class Membership:
         self._probes.clear()
         self._probes.worsen(1)
         self._updates.extend(gap)
+        self._care.extend(gap)
         self._probe_at = now + self._timing.probe_within  # first hear what has been waiting for us
         self._reconnect_at = now + self._timing.reconnect_every
         self._exchange_at += gap
@@ -240,7 +274,7 @@ class Membership:
             me.owner = False
             self._probes.clear()
         self._updates.tell_of_me()
-        for name in self._known.living:
+        for name in self._known.core if me.is_leaf else self._known.living:
             self._outgoing.tell_of_me(name)
         return self._outcome()
 
@@ -278,8 +312,8 @@ class Membership:
             self._agree(sender, now)
 
     def _agree(self, name: str, now: float) -> None:
-        """Exchange everything with a node that has another ring."""
-        member = self._known.living.get(name)
+        """Exchange everything with a node that has another ring; a leaf does with its keeper."""
+        member = self._known.core.get(name)
         theirs = member.digest if member and self.me.living else ""
         if theirs and self.digest and theirs != self.digest and now >= self._agree_at:
             self._agree_at = now + self._timing.agree_every
@@ -305,14 +339,18 @@ class Membership:
         if now < self._probe_at:
             return
         self._probe_at = now + slowed(self._timing.probe_every, self.health)
-        target = self._round.next()
+        self._probe(self._care.keeper or self._round.next(), now)
+        for name in self._care.silent(now - SILENT_FOR * self._timing.probe_every):
+            self._probe(name, now)
+
+    def _probe(self, target: str, now: float) -> None:
         if target and not self._probes.of(target):
             id_ = self._next_id()
             self._probes.start(id_, target, now)
             self._outgoing.talk(target, SwimKind.PING, id_)
 
     def _ask_others(self, probe: Probe) -> None:
-        members = self._known.living.values()
+        members = self._known.core.values()
         others = [it.name for it in members if it.state == Life.ALIVE and it.name != probe.target]
         asked = self._some(others, self._timing.indirect_probes)
         self._probes.ask(probe, asked)
@@ -325,12 +363,15 @@ class Membership:
             if member.state == Life.ALIVE:  # that a suspect is silent tells nothing new of us
                 self._probes.count_failure(probe)
             self._updates.accuse(member, Life.SUSPECT, now)
+            if member.is_leaf:  # no other owner would come to probe it, so a NACK confirms it
+                for name in probe.asked:
+                    self._updates.confirm(member, "" if name in probe.silent else name)
 
     def _look_around(self, now: float) -> None:
         """Now and then exchange everything with someone, and try to reach a dead node."""
         if now >= self._exchange_at:
             self._exchange_at = now + self._timing.exchange_every
-            for name in self._some(self._known.living, 1):
+            for name in self._some(self._known.core, 1):
                 self._outgoing.tell_all(name, SwimKind.PUSH_PULL, self._next_id())
         if now >= self._reconnect_at:
             self._reconnect_at = now + self._timing.reconnect_every
@@ -342,10 +383,13 @@ class Membership:
     def _spread(self, now: float) -> None:
         if now >= self._news_at and self._outgoing.has_news:
             self._news_at = now + self._timing.news_every
-            for name in self._some(self._known.living, self._timing.fanout):
+            self._outgoing.tell_leaves(self._care.leaves)
+            for name in self._some(self._known.core, self._timing.fanout):
                 self._outgoing.tell_news(name)
 
     def _outcome(self) -> Effects:
+        if self.me.is_leaf and self._known.leaves and self._care.keeps_all:
+            self._updates.part_from_leaves()
         return Effects(self._outgoing.take(), self._updates.take())
 
     def _next_id(self) -> int:

@@ -37,6 +37,13 @@ MAX_IN_FULL: Final = 1_000
 long as they may be. What doesn't fit goes in further messages."""
 
 
+MAX_ROLE_BYTES: Final = 70
+"""Of what a node says it is: "owner", a blank and a zone of 63 characters, as labels have."""
+
+LEAF: Final = "leaf"
+OWNER: Final = "owner"
+
+
 class Life(IntEnum):
     """What a node is thought to be. At the same incarnation the larger one holds."""
 
@@ -68,11 +75,24 @@ class Rumor(NamedTuple):
     owner: int  # 1: on the ring. 0: not (a leaf, not yet joined, or leaving)
     by: str = ""  # who says so, of SUSPECT and DEAD
     claim: int = 0  # of two processes with that name the higher one has it; 0: claims nothing yet
+    role: str = ""  # what it is as long as it lives, see `role_of`; "" unsaid, by older releases
 
     @property
     def weight(self) -> tuple[int, int, int]:
         """What decides which of two rumors about one node holds: the larger one."""
         return self.claim, self.incarnation, self.state
+
+
+def role_of(*, leaf: bool, zone: str = "") -> str:
+    """Return what a node says it is: LEAF, or OWNER of a zone, if it has one."""
+    if leaf:
+        return LEAF
+    return f"{OWNER} {zone}" if zone else OWNER
+
+
+def zone_of(role: str) -> str:
+    """Return the zone of an owner, "" if it has none or hasn't said."""
+    return role.partition(" ")[2]
 
 
 def claim_of(seconds: int, tag: int) -> int:
@@ -106,7 +126,7 @@ def require_sense(gossip: SwimMessage, rumors: Sequence[Rumor], max_incarnation:
     if len(gossip.rumors) > most:
         raise ValueError(f"{len(gossip.rumors):,} rumors in one message: at most {most:,}")
     _require_short("about", gossip.about, MAX_NAME_BYTES)
-    for name, address, incarnation, state, owner, by, claim in rumors:
+    for name, address, incarnation, state, owner, by, claim, role in rumors:
         if not name or not name.isprintable():
             raise ValueError(f"a rumor about {name[:64]!r}: the name is empty, or doesn't print")
         if not Life.ALIVE <= state <= Life.LEFT:
@@ -130,6 +150,13 @@ def require_sense(gossip: SwimMessage, rumors: Sequence[Rumor], max_incarnation:
         _require_short("name", name, MAX_NAME_BYTES)
         _require_short("address", address, MAX_ADDRESS_BYTES)
         _require_short("by", by, MAX_NAME_BYTES)
+        _require_role(name, role)
+
+
+def _require_role(name: str, role: str) -> None:
+    if role and (role.partition(" ")[0] not in {LEAF, OWNER} or not role.isprintable()):
+        raise ValueError(f"a rumor about {name[:64]!r}: role {role[:64]!r}, not leaf or owner")
+    _require_short("role", role, MAX_ROLE_BYTES)
 
 
 def _require_short(what: str, text: str, most: int) -> None:

@@ -51,11 +51,12 @@ class Probes:
     is probably slow itself, and so gives others more time.
     """
 
-    __slots__ = ("_indirect", "_probes", "_timing", "health")
+    __slots__ = ("_indirect", "_probes", "_targets", "_timing", "health")
 
     def __init__(self, timing: Timing) -> None:
         self._timing = timing
         self._probes: dict[int, Probe] = {}
+        self._targets: dict[str, Probe] = {}  # the latest of each
         self._indirect: dict[int, IndirectProbe] = {}
         self.health = 0  # 0 is well
 
@@ -69,21 +70,28 @@ class Probes:
     def clear(self) -> None:
         """Forget what is under way."""
         self._probes.clear()
+        self._targets.clear()
         self._indirect.clear()
 
     # --- our own
 
-    def start(self, id_: int, target: str, now: float) -> Probe:
-        """Begin a probe whose ping has this id."""
-        timing, health = self._timing, self.health
+    def start(self, id_: int, target: str, now: float, ends_at: float | None = None) -> Probe:
+        """Begin a probe whose ping has this id, and end it by our health, or at that time."""
+        timing, health = self._timing, self.health if ends_at is None else 0
         indirect_at = now + slowed(timing.probe_within, health)
-        probe = Probe(id_, target, indirect_at, now + slowed(timing.probe_every, health))
-        self._probes[id_] = probe
+        if ends_at is None:
+            ends_at = now + slowed(timing.probe_every, health)
+        probe = Probe(id_, target, indirect_at, ends_at)
+        self._probes[id_] = self._targets[target] = probe
         return probe
 
     def of(self, target: str) -> Probe | None:
         """Return the probe of this node that is under way."""
-        return next((it for it in self._probes.values() if it.target == target), None)
+        return self._targets.get(target)
+
+    def targets(self) -> set[str]:
+        """Return the nodes whose probes are under way."""
+        return {it.target for it in self._probes.values()}
 
     def late(self, now: float) -> list[Probe]:
         """Return the probes with which others should help now."""
@@ -104,6 +112,8 @@ class Probes:
     def drop(self, probe: Probe) -> None:
         """End a probe."""
         self._probes.pop(probe.id, None)
+        if self._targets.get(probe.target) is probe:
+            del self._targets[probe.target]
 
     def count_failure(self, probe: Probe) -> None:
         """Judge ourselves by a failed probe.

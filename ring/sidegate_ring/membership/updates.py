@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidegate_ring.membership.members import MAX_LIVING
+from sidegate_ring.membership.members import MAX_LEAVES, MAX_LIVING
 from sidegate_ring.membership.messages import (
+    LEAF,
     MAX_INCARNATION,
     TAG_BITS,
     Life,
@@ -79,7 +80,7 @@ class Updates:
         if state > member.state:
             self._believe(member.rumor._replace(state=int(state), by=self._me.name), now)
         else:
-            self._confirm(member, self._me.name)
+            self.confirm(member, self._me.name)
 
     def bury_suspects(self, now: float) -> None:
         """Say that those are dead who haven't refuted in time."""
@@ -123,11 +124,13 @@ class Updates:
             return
         if full and rumor.state == Life.DEAD:
             rumor = rumor._replace(state=int(Life.SUSPECT), by=rumor.by or sender)
+        if rumor.role and not member.role and rumor.claim == member.claim and member.living:
+            self._changed[rumor.name] = self._known.learn(rumor.name, rumor.role)
         said, known = rumor.weight, (member.claim, member.incarnation, member.state)
         if said > known:
             self._believe(rumor, now)
         elif said == known and rumor.state == Life.SUSPECT:
-            self._confirm(member, rumor.by)
+            self.confirm(member, rumor.by)
 
     def _hear_of_unknown(self, rumor: Rumor, *, full: bool, now: float) -> None:
         """Meet someone, or remember that they left. Deaths of unknowns are nobody's concern."""
@@ -139,19 +142,36 @@ class Updates:
                 self._outgoing.spread(told)
 
     def _believe(self, rumor: Rumor, now: float) -> None:
-        name, living = rumor.name, self._known.living
-        if rumor.state <= Life.SUSPECT and name not in living:
-            if len(living) >= MAX_LIVING:
+        name, core = rumor.name, self._known.core
+        if rumor.state <= Life.SUSPECT and name not in self._known.living:
+            if not self._has_room(rumor):
                 return
-            self._round.add(name)
+            if rumor.role != LEAF:
+                self._round.add(name)
         member = self._known.put(rumor, now)
         self.suspicions.pop(name, None)
         if member.state == Life.SUSPECT:
-            self.suspicions[name] = Suspicion(rumor.by, self._timing, 1 + len(living), now)
+            self.suspicions[name] = Suspicion(rumor.by, self._timing, 1 + len(core), now)
         self._outgoing.spread(member.rumor)
         self._changed[name] = member
 
-    def _confirm(self, member: Member, by: str) -> None:
+    def _has_room(self, rumor: Rumor) -> bool:
+        """May there be one more of its kind?"""
+        if rumor.role == LEAF:
+            return len(self._known.leaves) < MAX_LEAVES
+        return len(self._known.core) < MAX_LIVING
+
+    def part_from_leaves(self) -> None:
+        """Know no other leaf any more, being one, since the owners look after them all."""
+        for name in [*self._known.leaves]:
+            gone = self._known.drop(name)
+            gone.state = Life.LEFT  # for who is told of changes: let go of it
+            self.suspicions.pop(name, None)
+            self._outgoing.forget(name)
+            self._changed[name] = gone
+
+    def confirm(self, member: Member, by: str) -> None:
         """Count another accuser, and tell of it."""
-        if self.suspicions[member.name].confirm(by):
+        suspicion = self.suspicions.get(member.name)
+        if suspicion is not None and suspicion.confirm(by):
             self._outgoing.spread(member.rumor._replace(by=by))

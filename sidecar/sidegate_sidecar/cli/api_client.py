@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from sidegate.link.address import Address
 
-_FAULTS_OF_INPUT = {400, 404, 413, 422, 431}
+_FAULTS_OF_INPUT = {400, 404, 409, 413, 422, 431}
 _HINT = (
     ". Give --secret-file or SIDEGATE_SECRET; or, if it has an HTTP token, --http-token-file or"
     " SIDEGATE_HTTP_TOKEN"

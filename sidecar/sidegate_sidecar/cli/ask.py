@@ -86,6 +86,22 @@ def leave(
     return 0 if answer["left"] else NOT_DONE
 
 
+def forget(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The node that is missed.", show_default=False)
+    ],
+    *,
+    http: ask_options.Sidecar = DEFAULT_HTTP,
+    secret_file: ask_options.CallerSecret = "",
+    http_token_file: ask_options.CallerToken = "",
+    as_json: ask_options.AsJson = False,
+) -> None:
+    """Count a node no more that is gone for good, where --on-split misses it."""
+    query = urlencode({"name": sendable(name)})
+    answer = ask(http, (http_token_file, secret_file), "DELETE", f"/v1/nodes?{query}")
+    show(answer, "forget", as_json=as_json)
+
+
 def health(*, http: ask_options.Sidecar = DEFAULT_HTTP) -> None:
     """Tell whether a sidecar is ready, by the exit code: for health checks of containers."""
     address = readers.address("http", http)

@@ -15,6 +15,7 @@ import typer
 
 from sidegate.buckets.decision import OnUnreachable
 from sidegate.client.config import DEFAULT_BUDGET
+from sidegate.protocol.standing_messages import OnSplit
 from sidegate.version import __version__
 from sidegate_sidecar.cli.options import credentials, readers, serve_options
 from sidegate_sidecar.cli.options.names import complaint, variable
@@ -98,7 +99,7 @@ def whole_app() -> typer.Typer:
         from sidegate_sidecar.cli.top import top
 
         of_keys = (ask_keys.keys, ask_keys.peek, ask_keys.reset)
-        asking = (ask.check, ask.nodes, ask.owner, *of_keys, ask.leave, ask.health)
+        asking = (ask.check, ask.nodes, ask.owner, *of_keys, ask.leave, ask.forget, ask.health)
         for command in (*asking, top, demo, load):
             app.command(epilog=_EPILOG)(command)
         app.command(epilog=_EPILOG, context_settings=_PASSED_ON)(dev)
@@ -147,11 +148,13 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
     tls_ca: serve_options.TlsCa = "",
     insecure: serve_options.Insecure = False,
     on_unreachable: serve_options.Policy = OnUnreachable.OPEN.value,
+    on_split: serve_options.Split = OnSplit.OPTIMISTIC.value,
     budget: serve_options.Budget = f"{DEFAULT_BUDGET:g}",
     max_memory: serve_options.MaxMemory = DEFAULT_MEMORY,
     cache_bytes: serve_options.CacheBytes = DEFAULT_CACHE_BYTES,
     max_connections: serve_options.MaxConnections = str(MAX_CONNECTIONS),
     role: serve_options.NodeRole = Role.OWNER.value,
+    zone: serve_options.Zone = "",
     drain: serve_options.Drain = f"{DEFAULT_DRAIN:g}",
     state_file: serve_options.StateFile = "",
     rules: serve_options.Rules = "",
@@ -187,11 +190,13 @@ def serve(  # noqa: PLR0913  # a parameter for each option, as typer wants it
         tls=credentials.tls(tls_cert, tls_key, tls_ca),
         insecure=readers.flag("insecure", given=insecure),
         on_unreachable=readers.choice("on-unreachable", on_unreachable, OnUnreachable),
+        on_split=readers.choice("on-split", on_split, OnSplit),
         budget=readers.seconds("budget", budget),
         max_memory=readers.size("max-memory", max_memory),
         cache_bytes=readers.size("cache-bytes", cache_bytes),
         max_connections=readers.whole("max-connections", max_connections),
         role=readers.choice("role", role, Role),
+        zone=zone,
         drain=readers.seconds("drain", drain),
         state_file=readers.state_file(state_file),
         rules=readers.rules(rules),

@@ -79,6 +79,9 @@ def _summary(answer: Answer) -> str:
     ]
     if (versions := answer.get("rules_versions", 1)) > 1:
         parts.insert(2, f"they have {versions:,} different rules in force")
+    side = answer.get("split", {})
+    if side.get("lost") or side.get("share", 1.0) < 1.0:
+        parts.append(_side(side))
     return "; ".join(parts if answer["stage"] == "member" else [*parts, answer["stage"]])
 
 
@@ -197,7 +200,19 @@ def print_departure(answer: Answer) -> None:
     console_of().print(said, soft_wrap=True)
 
 
+def print_side(answer: Answer) -> None:
+    """Print on which side of a split a node is, once it counts another one no more."""
+    console_of().print(_side(answer), soft_wrap=True)
+
+
+def _side(side: Answer) -> str:
+    missed = ", ".join(map(visible, side["lost"])) or "nobody"
+    does = f"serves {side['share']:.0%} of each limit" if side["share"] else "decides nothing"
+    return f"on a split: {side['on_split']}; {does}, misses {missed}"
+
+
 PRINTERS: Mapping[str, Callable[[Answer], None]] = {
+    "forget": print_side,
     "check": print_check,
     "nodes": print_nodes,
     "owner": print_owner,

@@ -13,39 +13,45 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sidegate.buckets.decision import OnUnreachable
 from sidegate.buckets.limits import SECOND
 from sidegate.protocol.holds.reservation_messages import ReservationRows
-from sidegate.protocol.messages import Buckets, Gossip, Stay
+from sidegate.protocol.messages import Buckets, Confirm, Gossip, Stay
+from sidegate.protocol.standing_messages import OnSplit, Voters
 from sidegate.reservations.reservation_ids import ReservationIds, unsigned
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership.membership import (
     Life,
     Membership,
-    Rumor,
     SwimKind,
     SwimMessage,
     Timing,
 )
+from sidegate_ring.membership.messages import role_of
 from sidegate_sidecar.cluster.place.newcomers import Newcomers
 from sidegate_sidecar.cluster.place.place import Place, ignore
 from sidegate_sidecar.cluster.place.stages import Stage
+from sidegate_sidecar.cluster.records.acquaintances import Acquaintances
 from sidegate_sidecar.cluster.records.rules_held import RulesHeld
-from sidegate_sidecar.cluster.records.rumors import placed, takes_for_dead
+from sidegate_sidecar.cluster.records.rumors import gossip_of, rumors_of, takes_for_dead
 from sidegate_sidecar.cluster.routes.detour import Detour, route_of
+from sidegate_sidecar.cluster.routes.nowhere import Nowhere
 from sidegate_sidecar.cluster.routes.rings import held_on, next_ring
 from sidegate_sidecar.cluster.routes.vouchers import Vouchers
+from sidegate_sidecar.cluster.split.side import Side
 from sidegate_sidecar.replication.sync import Sync
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import TypeAlias
 
     from sidegate.buckets.buckets import BucketTable
-    from sidegate.protocol.messages import NodeMessage
+    from sidegate.protocol.messages import Check, NodeMessage
     from sidegate_ring.membership.membership import Effects
     from sidegate_sidecar.cluster.routes.transport import Transport
+    from sidegate_sidecar.replication.early.confirming import Done, Wanted
 
-    MakeRing: TypeAlias = Callable[[Ring, tuple[str, ...]], Ring]
+    MakeRing: TypeAlias = Callable[[Ring, tuple[str, ...], Mapping[str, str]], Ring]
 
 __all__ = ["Cluster", "Stage"]
 
@@ -67,35 +73,33 @@ class Cluster:
     incarnation: int
     randrange: Callable[[int], int]
     now: int  # ns, at the beginning
-    tag: int = 0
-    """What tells this process from another one of its name, in 30 bits."""
+    tag: int = 0  # tells this process from another one of its name, in 30 bits
     leaf: bool = False
+    zone: str = ""  # where it runs: backups of what it owns are elsewhere, if all owners say where
+    on_split: OnSplit = OnSplit.OPTIMISTIC
     stall: int = STALL
     timing: Timing = field(default_factory=Timing)
-    empty: Ring = field(default_factory=Ring)
-    """The ring without nodes, from which all others have their points and hashes."""
-    reservation_ids: ReservationIds = field(default_factory=unsigned)
-    """Signs the ids that this node gives to reservations, as all of the cluster do."""
+    empty: Ring = field(default_factory=Ring)  # from it all rings have their points and hashes
+    reservation_ids: ReservationIds = field(default_factory=unsigned)  # signs those given here
     make_ring: MakeRing = next_ring
-    on_ring: Callable[[], None] = ignore
-    """Called when there is another ring."""
-    on_reset: Callable[[str, bool], None] = ignore
-    """Called with a key that was reset, and whether all that begin with it were."""
+    on_ring: Callable[[], None] = ignore  # there is another ring
+    on_side: Callable[[], None] = ignore  # this side of a split serves more of each limit, or less
+    on_reset: Callable[[str, bool], None] = ignore  # of a key, or of all that begin with it
     membership: Membership = field(init=False)
     sync: Sync = field(init=False)
     ring: Ring = field(init=False)
-    route: Ring | Detour = field(init=False)
+    route: Ring | Detour | Nowhere = field(init=False)
+    side: Side = field(init=False)
     rules: RulesHeld = field(init=False)
     late_at: int = field(init=False)
     """When the next tick is so late that this process must have stood still."""
     place: Place = field(init=False)
     vouchers: Vouchers = field(default_factory=Vouchers)
-    introduced: set[str] = field(default_factory=set[str])
-    """Nodes that have told us everything they know."""
+    met: Acquaintances = field(default_factory=Acquaintances)
     newcomers: Newcomers = field(default_factory=Newcomers)
 
     def __post_init__(self) -> None:
-        empty = self.make_ring(self.empty, ())
+        empty = self.make_ring(self.empty, (), {})
         self.ring = self.route = empty
         self.rules = RulesHeld(self.name)
         self.membership = Membership(
@@ -105,6 +109,10 @@ class Cluster:
             randrange=self.randrange,
             timing=self.timing,
             now=self.now / SECOND,
+            role=role_of(leaf=self.leaf, zone=self.zone),
+        )
+        self.side = Side(
+            self.on_split, self.membership, self._has_no_voters, self._side_moved, self.now
         )
         self.sync = Sync(self.name, self.table, self.transport.is_up, empty, self._was_reset)
         self.place = Place(
@@ -125,6 +133,16 @@ class Cluster:
         self.sync.rows.reservations.void(key, begins=begins)
         self.on_reset(key, begins)  # which may be another function by now
 
+    def _has_no_voters(self, name: str) -> bool:
+        return bool(self.transport.lacks(name, Voters))
+
+    def _side_moved(self, are_back: bool, now: int) -> None:
+        self.on_side()  # which may be another function by now
+        if are_back:  # as after a standstill: others have decided what it doesn't know
+            self.sync.copies.doubt()
+            self.place.stood_still(0, now)
+        self._reroute()
+
     @property
     def stage(self) -> Stage:
         """Where this node stands on its way onto the ring and off it."""
@@ -132,8 +150,9 @@ class Cluster:
 
     @property
     def parts(self) -> int:
-        """Return how many nodes there are, this one included: how many may decide alone."""
-        return len(self.membership.living()) + 1
+        """How many may decide alone: all nodes, of which a leaf is told, and those split off."""
+        known = len(self.membership.living()) + 1
+        return (max(known, self.met.told_of) if self.leaf else known) + self.side.away
 
     @property
     def agrees(self) -> bool:
@@ -141,12 +160,12 @@ class Cluster:
         return self._all_agree(unheard=True)
 
     def _all_agree(self, *, unheard: bool) -> bool:
-        """Tell if all other nodes hold this ring; `unheard`: those that haven't said may, too."""
+        """Tell if all other owners hold this ring; `unheard`: those that haven't said may, too."""
         held = {self.ring.digest, ""} if unheard else {self.ring.digest}
-        return all(it.digest in held for it in self.membership.living())
+        return all(it.digest in held for it in self.membership.core())
 
     def held(self) -> tuple[int, int]:
-        """Return how many buckets are held as owner and as backup; of many, an estimate."""
+        """Return the buckets held as owner and as backup; of many, an estimate."""
         return held_on(self.ring, self.name, self.table)
 
     # --- what happens
@@ -154,18 +173,27 @@ class Cluster:
     def on_connected(self, name: str, now: int) -> None:
         """Called when a link to a node came up."""
         self.sync.resets.on_connected(name)  # it is told of them before anything else
-        self._apply(self.membership.on_connected(name, now / SECOND), now)
+        effects = self.membership.on_connected(name, now / SECOND)
+        self.met.connected(name, effects)
+        self._apply(effects, now)
+        self._post(self.side.tell(name))
         if self.stage is Stage.RETURNING:
             self.place.ask_again()
         self._post(self.sync.tick(now))  # it may be owed something
 
     def on_disconnected(self, name: str, now: int) -> None:
         """Called when the link to a node broke."""
-        self.introduced.discard(name)
+        self.met.disconnected(name)
         self.place.heirs.on_disconnected(name)
         self.sync.unreachable(name, now)
         self._apply(self.membership.on_disconnected(name, now / SECOND), now)
         self.place.proceed(now)
+
+    def forget(self, name: str, now: int) -> str:
+        """Count a node no more that is lost; return why not, for people, "" if it is done."""
+        why = self.side.forget(name)
+        self._post(self.side.look(now))
+        return why
 
     def reset(self, key: str, number: int, now: int) -> None:
         """Make the buckets of a key full, here and on all nodes; `number` is that of no other."""
@@ -175,31 +203,48 @@ class Cluster:
         """Begin to make the buckets of all keys that begin so full, here and on all nodes."""
         self._post(self.sync.reset_all(prefix, number, now))
 
+    def back_up(self, checks: Sequence[Check], now: int) -> set[Check]:
+        """Have buckets that are at risk backed up before the next flush, those returned at once."""
+        messages, sent = self.sync.early.at_risk.send(checks, now)
+        self._post(messages)
+        return sent
+
+    def confirm(self, wanted: Wanted, until: int, done: Done, now: int) -> None:
+        """Have another node know what these checks have charged; see `Confirming.ask`."""
+        self._post(self.sync.early.confirming.ask(wanted, until, done, now))
+
     def step(self, sender: str, message: NodeMessage, now: int, host: str = "") -> None:
         """Handle a message of a node, which came from that host. ValueError for nonsense."""
         self.notice(now)
         if isinstance(message, Gossip):
-            rumors = [placed(Rumor(*it), sender, host) for it in message.rumors]
-            if any(takes_for_dead(it, self.membership.me) for it in rumors):
-                self.sync.copies.doubt()
-            heard = SwimMessage(message.kind, message.id, message.about, message.digest, rumors)
-            self._apply(self.membership.step(sender, heard, now / SECOND), now)
-            if self.membership.is_replaced:
-                self.place.shut_out(now)
-            if (member := self.membership.members.get(sender)) and member.living:
-                self.rules.hear(sender, message.rules)
-            if message.kind in {SwimKind.PUSH_PULL, SwimKind.FULL_STATE}:
-                self.introduced.add(sender)
-            elif message.kind == SwimKind.ACK and message.about:
-                self._vouched(message.about, sender, now)
+            self._hear_gossip(sender, message, now, host)
         elif isinstance(message, Stay):
             self.place.hear_of_heirs(sender, message)
+        elif isinstance(message, Voters):
+            self._post(self.side.hear(sender, message))
         else:
+            if isinstance(message, Confirm) and (member := self.membership.members.get(sender)):
+                member.digest = message.ring  # known sooner than by gossip
             self._post(self.sync.step(sender, message, now))
             if isinstance(message, Buckets):
                 self.place.note_progress(now)
         self._post(self.sync.copies.questions(now, self.transport.is_up))  # checks may wait for it
         self.place.proceed(now)
+
+    def _hear_gossip(self, sender: str, message: Gossip, now: int, host: str) -> None:
+        rumors = rumors_of(message, sender, host)
+        if any(takes_for_dead(it, self.membership.me) for it in rumors):
+            self.sync.copies.doubt()
+        heard = SwimMessage(message.kind, message.id, message.about, message.digest, rumors)
+        effects = self.membership.step(sender, heard, now / SECOND)
+        self.met.heard(sender, message, is_owner=sender in self.ring)
+        self._apply(effects, now)
+        if self.membership.is_replaced:
+            self.place.shut_out(now)
+        if (member := self.membership.members.get(sender)) and member.living:
+            self.rules.hear(sender, message.rules)
+        if message.kind == SwimKind.ACK and message.about:
+            self._vouched(message.about, sender, now)
 
     def hold_rules(self, digest: str) -> None:
         """Tell all nodes at once which rules are in force here; whoever is met later hears too."""
@@ -221,21 +266,18 @@ class Cluster:
             self._apply(self.membership.doubt(name, now / SECOND), now)
 
     def tick(self, now: int, has_time: Callable[[], bool] = lambda: False) -> int:
-        """Do what is due; return in how many ns to call again, 0 for as soon as possible.
-
-        Work that can wait is done in pieces, one at least, while the turn `has_time`.
-        """
+        """Do what is due, and work while there is time; return in how many ns to call again."""
         self.notice(now)
         self._apply(self.membership.tick(now / SECOND), now)
+        self._post(self.side.tick(now))
+        self._probe_in_doubt(now)
         self._post(self.sync.tick(now))
-        if not self.sync.is_settled and self._all_agree(unheard=False):
-            self.sync.settle()
         if isinstance(self.route, Detour) and self.sync.copies.is_settled:
             self._reroute()
         return self._go_on(now, has_time)
 
     def work(self, now: int, has_time: Callable[[], bool] = lambda: False) -> int:
-        """Go on with the work that can wait, between two ticks; otherwise as `tick`."""
+        """Go on with the work that can wait, between two ticks; else as `tick`."""
         self.notice(now)
         self._post(self.sync.work(now))
         return self._go_on(now, has_time)
@@ -243,15 +285,16 @@ class Cluster:
     def _go_on(self, now: int, has_time: Callable[[], bool]) -> int:
         while has_time() and self.sync.working:
             self._post(self.sync.work(now))
+        if self.sync.may_settle and self._all_agree(unheard=False):
+            self.sync.settle()
         self.place.proceed(now)
         wait = self._wait(now)
         self.late_at = now + wait + self.stall
         return wait
 
     def _wait(self, now: int) -> int:
-        if self.sync.working:
-            return 0
-        return min(TICK_EVERY, self.sync.flush_due(now)) if self.sync.changed else TICK_EVERY
+        due = self.sync.flush_due(now) if self.sync.changed else self.sync.early.due(now)
+        return 0 if self.sync.working else min(TICK_EVERY, due)
 
     def notice(self, now: int) -> None:
         """Find out whether this process has stood still; to be called before anything is decided.
@@ -280,24 +323,26 @@ class Cluster:
                 if member.state >= Life.DEAD and member.name != self.name:
                     self.sync.gone(member.name)
                     self.vouchers.drop(member.name)
-                    self.introduced.discard(member.name)
+                    self.met.gone(member, leaf=self.leaf)
                     self.rules.forget(member.name)
             self.transport.members_changed(outcome.changed)
             self._rebuild(now)
+            self._post(self.side.look(now))
+            self._probe_in_doubt(now)
+        nodes = len(self.membership.living()) + 1
         for name, gossip in outcome.sends:
-            rumors = [
-                (it[0], it[1], it[2], int(it[3]), int(it[4]), it[5], it[6]) for it in gossip.rumors
-            ]
-            held = self.rules.mine
-            message = Gossip(int(gossip.kind), gossip.id, gossip.about, gossip.digest, rumors, held)
-            self.transport.post(name, message)
+            self.transport.post(name, gossip_of(gossip, self.rules.mine, nodes))
+
+    def _probe_in_doubt(self, now: int) -> None:
+        if self.side.is_in_doubt(now):
+            self._apply(self.membership.probe_all(now / SECOND), now)
 
     def _rebuild(self, now: int) -> None:
-        names = self.membership.owners()
-        if names == self.ring.nodes:
+        names, zones = self.membership.owners(), self.membership.zones()
+        if names == self.ring.nodes and zones == self.ring.zones:
             return
         self.newcomers.ring_changed(names, placed=self.name in self.ring, now=now)
-        self.ring = self.make_ring(self.ring, names)
+        self.ring = self.make_ring(self.ring, names, zones)
         self.membership.digest = self.ring.digest
         self.sync.ring_changed(self.ring)
         self._reroute()
@@ -308,16 +353,20 @@ class Cluster:
         """Have buckets sent by the ring of some nodes only, or by that of all."""
         names = names or self.ring.nodes
         if names != self.sync.ring.nodes:
-            self.sync.aim(self.make_ring(self.ring, names))
+            self.sync.aim(self.make_ring(self.ring, names, self.ring.zones))
 
     def _reroute(self) -> None:
+        if not self.side.decides:
+            self.route = Nowhere()
+            return
+        is_told, is_new = self.place.is_told, self.stage in {Stage.JOINING, Stage.SETTLING}
         self.route = route_of(
-            self.ring, self._without_me, self.sync.copies, self.name, told=self.place.is_told
+            self.ring, self._without_me, self.sync.copies, self.name, told=is_told, new=is_new
         )
 
     def _without_me(self) -> Ring:
         others = tuple(name for name in self.ring.nodes if name != self.name)
-        return self.make_ring(self.ring, others)
+        return self.make_ring(self.ring, others, self.ring.zones)
 
     def _post(self, outgoing: Iterable[tuple[str, NodeMessage]]) -> None:
         for name, message in outgoing:
@@ -329,14 +378,23 @@ class Cluster:
     def decides(self, key: str) -> bool:
         """May this node decide about a key by its own table, as the owner or in its place?
 
-        Only if it holds what there is to know; of its own keys it doesn't after a standstill.
+        If it holds what there is to know; of its own keys it doesn't after a standstill.
         """
+        if not self.side.decides:
+            return False
         is_told = self.place.is_told
         if self.stage is Stage.RETURNING:
             is_told = self.ring.pair(key)[0] != self.name
         return is_told and self.sync.copies.hold(key)
 
-    @property
-    def has_share(self) -> bool:
-        """May this node decide by its share when it can't ask those who know?"""
-        return self.name in self.ring
+    def gives_share(self, policy: OnUnreachable) -> bool:
+        """Does this node decide by its share when it can't ask those who know?
+
+        Who is on the ring knows how many they are, so its share is better than to let all through;
+        who is to refuse what it can't have decided does. The smaller side of a split: by policy.
+        """
+        if self.parts == 1 or self.name not in self.ring:
+            return False
+        if not self.side.decides:
+            return policy is OnUnreachable.LOCAL
+        return policy is not OnUnreachable.CLOSED

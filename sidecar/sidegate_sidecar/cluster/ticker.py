@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("sidegate")
 
 AFTER_FAULT = 0.05  # seconds
-SLICE = 150_000  # ns of work in a turn of the loop: for so long a check may wait for it
+SLICE = 250_000  # ns of work in a turn of the loop: for so long a check may wait for it
 FULL_EVERY = 10 * 10**6  # ns between two full ticks while there is work
 PAUSE = 0.001  # seconds: what timers can do; so a fifth of the time at most is for such work
 BUSY_FOR = 0.02  # seconds after a check

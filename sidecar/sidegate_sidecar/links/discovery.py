@@ -75,7 +75,7 @@ class Discovery:
         while True:
             found = await self._resolve_all()
             found |= {parse_address(it.address) for it in self._cluster.membership.dead()}
-            self._peers.meet(sorted(found, key=str))
+            self._peers.meet(sorted(found - self._strangers(), key=str))
             for name in self._unintroduced():
                 self._peers.inbox.on_connected(name)  # its answer was lost with an earlier link
             self.look()
@@ -83,6 +83,12 @@ class Discovery:
             self._peers.forget_strangers(found)
             pause = EVERY if self._peers.by_name or not self._seeds else EVERY_ALONE
             await asyncio.sleep(uniform(pause / 2, pause))  # noqa: S311  # jitter, not a secret
+
+    def _strangers(self) -> set[Address]:
+        """Return where other leaves are, as long as this one, which is one, has an owner to ask."""
+        if not any(map(self._peers.is_up, self._cluster.ring.nodes)):
+            return set()
+        return {parse_address(it) for it in self._cluster.met.strangers}
 
     def look(self) -> None:
         """Give up the place if all who answer say that it is another node's."""
@@ -121,7 +127,7 @@ class Discovery:
     @property
     def _is_free(self) -> bool:
         """Has nobody refused us, or somebody accepted us since?"""
-        return not self.refusal or bool(self._cluster.introduced)
+        return not self.refusal or bool(self._cluster.met.introduced)
 
     def _refused(self, why: str) -> None:
         now = asyncio.get_running_loop().time()
@@ -138,7 +144,7 @@ class Discovery:
     def _unintroduced(self) -> set[str]:
         """Return the nodes that we are linked to and that haven't said yet what they know."""
         up = {name for name in self._peers.by_name if self._peers.is_up(name)}
-        return up - self._cluster.introduced
+        return up - self._cluster.met.introduced
 
     async def _resolve_all(self) -> set[Address]:
         """Ask for all names at once; an answer that is late is for a later round."""

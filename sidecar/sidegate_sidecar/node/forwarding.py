@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidegate.buckets.decision import OnUnreachable, Source
+from sidegate.buckets.decision import Source
 from sidegate.protocol.messages import MAX_HOPS
 from sidegate_sidecar.node.failover import NextStep, Way, next_step
 from sidegate_sidecar.node.forward import Asked, Forward
@@ -114,7 +114,8 @@ class Forwarding:
         now = self._clock()
         frame = forward.asked.frame
         in_time = now < forward.asked.deadline
-        hops = frame.hops if in_time else MAX_HOPS
+        is_small = frame.hops and not self._cluster.side.decides  # who asks us may ask another
+        hops = frame.hops if in_time and not is_small else MAX_HOPS
         way = Way(hops, {*forward.tried, forward.to, forward.asked.by}, forward.declined)
         by_step: dict[Next, list[int]] = {}
         for at in failed:
@@ -149,7 +150,9 @@ class Forwarding:
         """
         asked = forward.asked
         pair = self._cluster.ring.pair(forward.checks[0][0])
-        if self._after is None or not any(name in forward.declined for name in pair):
+        if self._after is None or not self._cluster.side.decides:
+            return False
+        if not any(name in forward.declined for name in pair):
             return False
         pause = self._patience.pause(asked.at, asked.deadline, now)
         if pause:
@@ -168,14 +171,10 @@ class Forwarding:
         self._ask_next(forward, range(len(forward.positions)))
 
     def _give_up(self, forward: Forward, now: int) -> None:
-        """Answer by this node's share, or by the policy for unreachable.
-
-        Who is on the ring knows how many they are, so its share is better than to let everyone
-        through. Who is to refuse what it can't have decided does.
-        """
+        """Answer by this node's share, or by the policy for unreachable."""
         cluster, fallback = self._cluster, self._fallback
         parts = cluster.parts
-        if cluster.has_share and parts > 1 and fallback.policy is not OnUnreachable.CLOSED:
+        if cluster.gives_share(fallback.policy):
             answers = self._local.by_share(forward, parts, now)
             forward.answer(Source.LOCAL, answers, cluster.name, parts)
             return

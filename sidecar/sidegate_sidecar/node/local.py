@@ -9,23 +9,26 @@ from typing import TYPE_CHECKING
 
 from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import known_limits, parse_limits, require_cost
-from sidegate.buckets.windows import undated
 from sidegate.errors import SidegateError
 from sidegate.protocol.messages import SURELY_SHORT_KEY, Answer, Answers, require_key
+from sidegate_sidecar.cluster.split.part import taking
 from sidegate_sidecar.node.backlog import Backlog, NewLimitsError, PutOff
+from sidegate_sidecar.node.confirmed.confirmed_answers import ConfirmedAnswers
+from sidegate_sidecar.node.confirmed.hearers import Hearers
 from sidegate_sidecar.node.forward import places_of
 from sidegate_sidecar.node.share import take_share
 from sidegate_sidecar.replication.corrections.decided import charges_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from typing import TypeAlias
 
     from sidegate.buckets.buckets import BucketTable
     from sidegate.buckets.limits import Limits
     from sidegate.client.unreachable.fallback import Fallback
-    from sidegate.protocol.messages import Charge, Check, Checks
+    from sidegate.protocol.messages import Check, Checks
     from sidegate_sidecar.cluster.cluster import Cluster
+    from sidegate_sidecar.cluster.split.part import Take
     from sidegate_sidecar.node.counts import Counts
     from sidegate_sidecar.node.forward import Forwarded, Send
     from sidegate_sidecar.replication.corrections.decided import Charges
@@ -62,39 +65,50 @@ class Local:
         self.later = later
         self.backlog = Backlog()
         self._buckets = buckets
+        self._take: Take = buckets.take
         self._cluster = cluster
         self._fallback = fallback
         self._budget = budget
         self._clock = clock
-        self.wake = wake
+        self.hearers = Hearers(buckets, cluster, wake)
         self._counting = counting
         self._goes_on = False  # is _go_on going to be called?
         self._decided = cluster.sync.decided
+        self._confirmed = ConfirmedAnswers(cluster, fallback, counts, self.deadline)
         self._tally_own = counts.tally("app", Source.OWNER)
         self._tally_forwarded = counts.tally("node", Source.OWNER)
 
+    def side_moved(self) -> None:
+        """Called when this side of a split serves more of each limit, or less."""
+        self._take = taking(self._buckets, self._cluster.side.part)
+
     # --- as the owner
 
-    def decide(  # noqa: C901, PLR0912  # one loop, without a call of our own for each check
+    def decide(  # noqa: C901, PLR0912, PLR0915  # one loop, without a call of our own for each check
         self, frame: Checks, positions: list[int] | None, send: Send, now: int, until: int = 0
     ) -> None:
         """Decide the checks at these positions (None: all), which are ours.
 
         Those whose limits are new may wait: `until` then, or (0) for the budget of the frame.
         """
-        take = self._buckets.take
+        take = self._take
         checks = frame.checks
         if positions is not None:
             checks = [checks[position] for position in positions]
         answers: list[Answer] = []
         denied = errors = 0
-        for key, text, cost in checks:
+        is_backed_up = len(self._cluster.ring.nodes) > 1
+        at_risk: list[Check] = []
+        awaited: list[int] = []  # places of those that are answered when the backup has them
+        unsent = self.hearers.unsent
+        for check in checks:
+            key, text, cost = check
             try:
                 if len(key) > SURELY_SHORT_KEY:
                     require_key(key)
                 limits = known_limits(text)
                 if limits is None:  # `or` would call its __len__: 5 % of all this
-                    limits = self._read(text)
+                    limits = self.read(text)
                 allowed, debts = take(key, limits, cost, now)
             except NewLimitsError:
                 positions = self._put_off(
@@ -108,12 +122,23 @@ class Local:
             else:
                 if allowed:
                     answers.append([1, *debts])
+                    if is_backed_up and (limits.is_at_risk or cost > 1) and cost:
+                        if limits.sync:
+                            awaited.append(len(answers) - 1)
+                        else:
+                            count = unsent[key] = unsent.get(key, 0) + cost
+                            if count > limits.max_unsent:
+                                at_risk.append(check)
                 else:
                     answers.append([0, *debts])
                     denied += 1
         if not answers:  # all were put off
             return
-        send(Answers(frame.id, "owner", self.name, positions, answers))
+        sent = self._cluster.back_up(at_risk, now) if at_risk else ()  # first: see `early/`
+        if awaited:
+            self._confirmed.send(frame, positions, answers, awaited, send, now)
+        else:
+            send(Answers(frame.id, "owner", self.name, positions, answers))
         if frame.serial:
             charges: Charges
             if denied or errors:
@@ -128,10 +153,12 @@ class Local:
             checks = [check for check, it in zip(checks, answers, strict=True) if it[0] == 1]
         if self._buckets.carried:
             checks = [*checks, *self._buckets.take_carried()]
-        if len(self._cluster.ring.nodes) > 1:
-            self._note_changed(checks)
+        if is_backed_up:
+            self.hearers.changed([it for it in checks if it not in sent] if sent else checks)
+            if awaited or len(sent) < len(at_risk):  # there is something to do before a flush
+                self.hearers.wake()
         tally = self._tally_forwarded if frame.hops else self._tally_own
-        tally.allowed += len(answers) - denied - errors
+        tally.allowed += len(answers) - denied - errors - len(awaited)
         tally.denied += denied
         tally.error += errors
 
@@ -151,7 +178,7 @@ class Local:
         }
         if found:
             source = Source.OWNER if mine is None or mine else Source.BACKUP
-            send(Answers(frame.id, source, self.name, list(found), list(found.values())))
+            self._confirmed.send_again(frame, found, source, send, now)
         rest = [position for position in (every if mine is None else mine) if position not in found]
         others = {
             owner: [it for it in some if it not in found] for owner, some in elsewhere.items()
@@ -174,30 +201,13 @@ class Local:
             return str(error)[:MAX_ERROR]
         return [int(charged == cost), *debts]
 
-    def refund(self, check: Check, now: int) -> bool:
-        """Give back what a check of a key of ours has charged; False if it makes no sense.
-
-        And if too many limits are new in this turn, of which these are one.
-        """
-        key, text, cost = check
-        try:
-            require_key(key)
-            text, windows = undated(text)
-            limits = known_limits(text) or self._read(text)
-            require_cost(cost, limits)
-            if cost:
-                self._cluster.sync.refund(key, limits, cost, now, windows)
-        except (SidegateError, ValueError):
-            return False
-        return cost > 0
-
     # --- limits that are new wait their turn
 
     def deadline(self, frame: Checks, now: int) -> int:
         """Return until when a frame is to be answered, so that its asker hears it in time."""
         return now + int(min(self._budget * 1e9, frame.budget * 1e3) * ANSWERS_SHARE)
 
-    def _read(self, text: str) -> Limits:
+    def read(self, text: str) -> Limits:
         """Read limits that nobody has used before; NewLimitsError for one too many at once."""
         if self.later is None:
             return parse_limits(text)
@@ -283,12 +293,12 @@ class Local:
         key, text, cost = check
         try:
             require_key(key)
-            limits = known_limits(text) or self._read(text)
-            allowed, debts = self._buckets.take(key, limits, cost, now)
+            limits = known_limits(text) or self.read(text)
+            allowed, debts = self._take(key, limits, cost, now)
         except SidegateError as error:
             return str(error)[:MAX_ERROR]
         if cost:
-            self._tell_owner(check, limits, (serial, place, cost if allowed else 0), now)
+            self.hearers.stood_in(check, limits, (serial, place, cost if allowed else 0), now)
         return [int(allowed), *debts]
 
     # --- nobody who knows can be asked
@@ -312,7 +322,7 @@ class Local:
         key, text, cost = check
         try:
             require_key(key)
-            limits = known_limits(text) or self._read(text)
+            limits = known_limits(text) or self.read(text)
             require_cost(cost, limits)
             if (charged := self._decided.charged(*number)) is not None:  # while it waited here
                 _, debts = self._buckets.take(key, limits.divided(parts), 0, now)
@@ -321,7 +331,7 @@ class Local:
         except SidegateError as error:
             return str(error)[:MAX_ERROR]
         if cost:
-            self._tell_owner(check, limits, (*number, cost if answer[0] == 1 else 0), now)
+            self.hearers.stood_in(check, limits, (*number, cost if answer[0] == 1 else 0), now)
         return answer
 
     def fall_back(self, checks: Sequence[Check], now: int) -> list[Answer]:
@@ -334,7 +344,7 @@ class Local:
     def _fall_back(self, key: str, text: str, cost: int, now: int) -> Answer:
         try:
             require_key(key)
-            limits = known_limits(text) or self._read(text)
+            limits = known_limits(text) or self.read(text)
             require_cost(cost, limits)
             return self._fallback.answer(key, limits, cost, self._cluster.parts, now)
         except SidegateError as error:
@@ -345,27 +355,3 @@ class Local:
     def _count(self, source: Source, check: Check, answer: Answer) -> None:
         if self._counting is not None:
             self._counting.answered(source, (check,), (answer,))
-
-    # --- others are to know
-
-    def note_charged(self, check: Check) -> None:
-        """Have the backups hear of what was charged beside checks, if there are any."""
-        if len(self._cluster.ring.nodes) > 1:
-            self._note_changed((check, *self._buckets.take_carried()))
-
-    def _tell_owner(self, check: Check, limits: Limits, charge: Charge, now: int) -> None:
-        """Tell the owner of a key of a check that was decided in its place."""
-        sync = self._cluster.sync
-        owner = sync.ring.pair(check[0])[0]
-        if owner and owner != self.name:
-            sync.stood_in(owner, check, limits, charge, now)
-            self.wake()
-        elif charge[2]:
-            self._note_changed((check,))
-
-    def _note_changed(self, checks: Iterable[Check]) -> None:
-        """Mark the buckets of these checks as changed, for their backups."""
-        sync = self._cluster.sync
-        if not sync.changed or sync.is_urgent:
-            self.wake()
-        sync.changed.update(checks)  # one call for all: half the cost of adding each

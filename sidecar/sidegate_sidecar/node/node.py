@@ -25,7 +25,7 @@ from sidegate_sidecar.node.forward import OWNERS_SHARE
 from sidegate_sidecar.node.forwarding import Forwarding
 from sidegate_sidecar.node.holds.holder_road import HolderRoad
 from sidegate_sidecar.node.holds.reservations import Reservations
-from sidegate_sidecar.node.leases.leases import Leases
+from sidegate_sidecar.node.leases.lease_node import LeaseNode
 from sidegate_sidecar.node.local import Local
 from sidegate_sidecar.node.refunds import Refunds
 
@@ -97,13 +97,16 @@ class Node:
         self.forwarding = Forwarding(
             cluster, links, self.local, fallback, counts, clock=clock, after=after, serial=serial
         )
+        cluster.on_side = self.local.side_moved
         self._refunds = Refunds(cluster, links, self.local, counts)
         self.links = links
         road = HolderRoad(cluster, links, counts, clock, budget)
         self.reservations = Reservations(
             cluster, self.local, fallback, road, self.forwarding.next_serial
         )
-        self.leases = Leases(cluster, links, self.local, clock, budget, self.forwarding.next_serial)
+        self.leases = LeaseNode(
+            cluster, links, self.local, clock, budget, self.forwarding.next_serial
+        )
 
     def decide(self, frame: Checks, send: Send, by: str = "") -> None:
         """Answer a frame of checks, in as many parts as there are nodes that decide some of it.

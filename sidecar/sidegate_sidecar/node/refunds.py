@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sidegate.protocol.messages import MAX_HOPS, MAX_KEY_BYTES, Refund
+from sidegate.buckets.limits import known_limits, require_cost
+from sidegate.buckets.windows import undated
+from sidegate.errors import SidegateError
+from sidegate.protocol.messages import MAX_HOPS, MAX_KEY_BYTES, Refund, require_key
 from sidegate_sidecar.node.counts import RefundOutcome
 
 if TYPE_CHECKING:
@@ -38,7 +41,7 @@ class Refunds:
             owner = pair(key)[0] if len(key) <= MAX_KEY_BYTES else ""
             if owner != me:
                 elsewhere.setdefault(owner, []).append(check)
-            elif self._cluster.decides(key) and self._local.refund(check, now):
+            elif self._cluster.decides(key) and self._give_back(check, now):
                 self._counts[RefundOutcome.GIVEN_BACK] += 1
             else:
                 self._counts[RefundOutcome.DROPPED] += 1
@@ -50,3 +53,20 @@ class Refunds:
     def _tell(self, owner: str, hops: int, checks: list[Check]) -> bool:
         link = self._links.link_to(owner)
         return link is not None and link.tell(Refund(hops, checks))
+
+    def _give_back(self, check: Check, now: int) -> bool:
+        """Give back what a check of a key of ours has charged; False if it makes no sense.
+
+        And if too many limits are new in this turn, of which these are one.
+        """
+        key, text, cost = check
+        try:
+            require_key(key)
+            text, windows = undated(text)
+            limits = known_limits(text) or self._local.read(text)
+            require_cost(cost, limits)
+            if cost:
+                self._cluster.sync.refund(key, limits, cost, now, windows)
+        except (SidegateError, ValueError):
+            return False
+        return cost > 0

@@ -105,14 +105,14 @@ class Copies:
     def ring_changed(self, ring: Ring, strangers: Iterable[str]) -> None:
         """Note the present ring. `strangers` are new on it, and never asked us for what is theirs.
 
-        Where nobody has left, whoever was on the ring is next to no key that it wasn't before. A
-        stranger may have decided something elsewhere.
+        Where nobody has left or counts as elsewhere, whoever was on the ring is next to no key that
+        it wasn't before. A stranger may have decided something elsewhere.
         """
         self._strangers = (self._strangers | {*strangers}) & {*ring.nodes}
         self._behind = (self._behind | self._strangers) & {*ring.nodes}
         self._gone -= {*ring.nodes}
         last = self._ring
-        if self._me in last and {*last.nodes} <= {*ring.nodes}:
+        if self._me in last and {*last.nodes} <= {*ring.nodes} and ring.orders_as(last):
             self._rings[-1] = ring
             self._confirmed -= self._behind
         else:

@@ -36,6 +36,8 @@ class Flush:
     ) -> None:
         self.ring = ring
         self.changed: set[Check] = set()
+        self.unsent_tokens: dict[str, int] = {}  # by key, since the last flush
+        self.at_risk: set[Check] = set()  # of those changed: what is to go out before the others
         self.is_urgent = False  # is somebody to hear of a change at once?
         self.me = me
         self.usable = usable
@@ -83,6 +85,16 @@ class Flush:
         targets = [name for name in self.ring.pair(key) if name and name != self.me]
         return [*targets, *self._further_targets(key, targets, self._newcomers.values())]
 
+    def targets_of_all(
+        self, holders: tuple[str, str], checks: list[Check]
+    ) -> Iterator[tuple[list[str], list[Check]]]:
+        """Yield who else is to have what is known of keys with these holders, and of which."""
+        targets = [name for name in holders if name and name != self.me]
+        if self._newcomers or not all(map(self.usable, targets)):  # then it depends on the key
+            yield from ((list(self.targets_of(check[0])), [check]) for check in checks)
+        else:
+            yield targets, checks
+
     def tick(self, now: int) -> None:
         """Place some changes, or more of those that are being placed."""
         if (self.changed or self._stood_in) and not self.due(now):
@@ -99,7 +111,8 @@ class Flush:
         self._flushed_at = now
         self.is_urgent = False
         self._unplaced += self.changed
-        self.changed.clear()
+        for placed in (self.changed, self.unsent_tokens, self.at_risk):
+            placed.clear()
         for owner, check in self._stood_in:
             if self.ring.pair(check[0])[0] == owner:
                 self._place_but(owner, check, now)

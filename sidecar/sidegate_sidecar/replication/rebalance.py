@@ -70,9 +70,9 @@ class Walk:
         return self._rest is not None or self._is_due()
 
     @property
-    def is_settled(self) -> bool:
-        """Is the present ring known to be the one that all agree on?"""
-        return self._base is self._ring
+    def may_settle(self) -> bool:
+        """Is the walk for the present ring over, of which isn't known yet that all agree on it?"""
+        return self._base is not self._ring and not self.to_do
 
     def settle(self) -> None:
         """Called when all nodes hold the present ring; of no use before its walk is over."""
@@ -218,6 +218,7 @@ class Walk:
         others = [name for name in self._ring.nodes if name != self._me]
         befores = [[name for name in it.before.nodes if name != self._me] for it in self._moves]
         has_left = self._me not in self._ring and all(it == others for it in befores)
+        has_left &= not any(it.before.is_zoned for it in self._moves)  # then heirs aren't backups
         return not others or (has_left and not self._asked and not self._added)
 
     def _before(self) -> Ring:

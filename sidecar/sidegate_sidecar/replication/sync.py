@@ -5,11 +5,10 @@ larger debt, it may be sent twice, late or in any order without harm. What it ca
 that two nodes have decided and resets, is in `corrections/`. Buckets serve four purposes:
 
 - backup: buckets that were charged here go to the next node on the ring, 100 ms after the last
-  time at the latest, and at once when nothing was sent for that long;
-- join: a newcomer asks for all that it will own (`Pull`), and from then on is sent each change too;
+  time at the latest, and at once (`early/`) before much of a burst is unsent;
+- join: a newcomer asks for all that it will own (`Pull`), and then gets each change of it too;
 - leave: what has changed since the last time goes out before the node leaves the ring;
-- repair: when the ring has changed, all buckets are walked through, and those whose holders are
-  others than before are sent to them.
+- repair: when the ring has changed, a walk through all buckets finds those that others hold now.
 
 What is to be sent to a node waits in its outbox: `flush.py` puts changes there, `rebalance.py` what
 a walk finds, and `sending.py` takes it out. A node that can't be reached keeps its outbox until it
@@ -41,6 +40,7 @@ from sidegate_sidecar.replication.corrections.resets import KnownResets
 from sidegate_sidecar.replication.corrections.resetting import Resetting
 from sidegate_sidecar.replication.corrections.settling import Settling
 from sidegate_sidecar.replication.corrections.stand_in_ledgers import StandInLedgers
+from sidegate_sidecar.replication.early.early import Early
 from sidegate_sidecar.replication.flush import Flush
 from sidegate_sidecar.replication.holds.row_copies import RowCopies
 from sidegate_sidecar.replication.inquiries import Inquiries
@@ -96,9 +96,10 @@ class Sync:
         self._walk = Walk(name, ring, usable, table)
         boxes, newcomers = self._outboxes, self._walk.pullers
         self._flush = Flush(name, ring, usable, boxes, newcomers)
-        self.changed = self._flush.changed
+        self.changed, self.unsent = self._flush.changed, self._flush.unsent_tokens
         self._pulling = Pulling(usable)
         self._sending = Sending(boxes, self._ledgers, self.resets, newcomers, usable)
+        self.early = Early(self._flush, self._sending, usable)
         self.copies = Copies(name)
         self._inquiries = Inquiries()
         self.rows = RowCopies(
@@ -129,12 +130,9 @@ class Sync:
     @property
     def working(self) -> bool:
         """Is there something to do right now, without waiting for a message?"""
-        walks = self._walks or self._resetting.is_walking or self.rows.is_due
+        walks = self._walk.to_do and not self._outboxes.hold_up
+        walks = walks or self._resetting.is_walking or self.rows.is_due
         return self._flush.is_under_way or walks or self._sending.is_due
-
-    @property
-    def _walks(self) -> bool:
-        return self._walk.to_do and not self._outboxes.hold_up
 
     @property
     def is_urgent(self) -> bool:
@@ -161,8 +159,8 @@ class Sync:
         return None if self._walk.to_do else self._lacking.owed(self._flush.unsent)
 
     def flush_due(self, now: int) -> int:
-        """Return in how many ns changes are to be sent, 0 for now."""
-        return self._flush.due(now)
+        """Return in how many ns changes are to be sent, or somebody answered; 0 for now."""
+        return min(self._flush.due(now), self.early.due(now))
 
     def lag(self, now: int) -> int:
         """Return how long the oldest change waits to be merged by a node, in ns; or a bit more."""
@@ -173,8 +171,7 @@ class Sync:
     def stood_in(self, owner: str, check: Check, limits: Limits, charge: Charge, now: int) -> None:
         """Called when a check was decided here in place of its owner, to tell it soon.
 
-        At once, if it can be reached: it is about to decide again. Of too many checks it is only
-        sent the bucket, of which the larger debt counts.
+        At once, if it can be reached: it is about to decide again. Of too many only the bucket.
         """
         self._flush.is_urgent |= self._usable(owner)
         if not self._ledgers.add(owner, check[0], limits, charge, now):
@@ -228,9 +225,9 @@ class Sync:
         return strangers
 
     @property
-    def is_settled(self) -> bool:
-        """Is the present ring known to be the one that all agree on?"""
-        return self._walk.is_settled
+    def may_settle(self) -> bool:
+        """Has all been sent by the present ring, on which all may agree?"""
+        return self._walk.may_settle
 
     def settle(self) -> None:
         """Called when all nodes hold the present ring."""
@@ -239,9 +236,9 @@ class Sync:
     def gone(self, name: str) -> None:
         """Expect nothing from a node any more, and send it nothing."""
         self._pulling.on_disconnected(name)
-        self._outboxes.drop(name)
-        self.rows.drop(name)
-        self._inquiries.drop(name)
+        for sent in (self._outboxes, self.rows, self._inquiries):
+            sent.drop(name)
+        self.early.unreachable(name)
         self._ledgers.drop(name)
         self.resets.on_disconnected(name)
         self._resetting.drop(name)
@@ -250,6 +247,7 @@ class Sync:
 
     def unreachable(self, name: str, now: int) -> None:
         """Called when what was on its way to a node is lost."""
+        self.early.unreachable(name)
         self._pulling.on_disconnected(name)
         self.copies.unreachable(name)
         self._outboxes.unreachable(name, now)
@@ -294,7 +292,7 @@ class Sync:
         return self._send(now)
 
     def _landed(self, sender: str, number: int) -> Sends:
-        for waits in (self._outboxes, self.resets, self.rows):
+        for waits in (self._outboxes, self.resets, self.rows, self.early):
             waits.landed(sender, number)
         return self._tell_done()  # the next messages wait for their turn
 
@@ -350,7 +348,7 @@ class Sync:
         for name in self._outboxes.bound():
             self._walk.lacks(name)
         questions = self.copies.questions(now, self._usable)
-        return [*outgoing, *questions, *self._pulling.ask_again(now)]
+        return [*self.early.tick(now), *outgoing, *questions, *self._pulling.ask_again(now)]
 
     def work(self, now: int) -> Sends:
         """Do one piece of the work that there is: send what the windows have room for, or walk on.
@@ -385,7 +383,8 @@ class Sync:
 
     def _send(self, now: int, *, at_once: bool = False) -> Sends:
         least = 0 if self.keep_short else SHORT
-        buckets = self._sending.send(now, least, at_once=at_once, walks=self._walks)
+        walks = self._walk.to_do and not self._outboxes.hold_up
+        buckets = self._sending.send(now, least, at_once=at_once, walks=walks)
         return [*buckets, *self.rows.send(now, at_once=at_once), *self._tell_done()]
 
     def _tell_done(self) -> Sends:

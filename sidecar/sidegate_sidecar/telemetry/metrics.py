@@ -26,6 +26,7 @@ from sidegate_sidecar.telemetry.families import counter, gauge, gauges, histogra
 from sidegate_sidecar.telemetry.lease_metrics import lease_metrics
 from sidegate_sidecar.telemetry.reservation_metrics import reservation_metrics
 from sidegate_sidecar.telemetry.slot_metrics import slot_metrics
+from sidegate_sidecar.telemetry.split_metrics import split_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -70,6 +71,7 @@ class SidecarCollector(Collector):
         if sidecar.cache is not None:
             yield from cache_metrics(sidecar.cache)
         yield from slot_metrics(sidecar.sessions.slots.node)
+        yield from split_metrics(sidecar.cluster.side)
         yield gauge("ready", "Whether this node has joined.", sidecar.ready)
         text = "Whether nodes refuse this one, which isn't ready for that."
         yield gauge("refused", text, bool(sidecar.why_not_ready and sidecar.discovery.refusal))

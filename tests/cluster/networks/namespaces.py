@@ -14,7 +14,7 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from errno import ENODEV, ENXIO
@@ -145,20 +145,28 @@ class Node(Service):
 
     ready_at = "/readyz"
 
-    def __init__(self, space: Namespace, everyone: int, place: Path, budget: float) -> None:
+    def __init__(
+        self,
+        space: Namespace,
+        everyone: int,
+        place: Path,
+        budget: float,
+        policies: Mapping[str, str],
+    ) -> None:
         self.space = space
         self.name = f"n{space.end + 1}"
         super().__init__(f"sidecar {self.name}")
         self.socket = f"unix:{place / self.name}"
         self._everyone = everyone
         self._budget = budget
+        self._policies = policies
 
     @property
     def command(self) -> list[str]:
         links = [f"{address(end)}:{LINK_PORT}" for end in range(self._everyone)]
         mine = links.pop(self.space.end)
         options = {"link": mine, "http": self.http, "socket": self.socket, "budget": self._budget}
-        return serve(*links, name=self.name, insecure=True, **options)
+        return serve(*links, name=self.name, insecure=True, **options, **self._policies)
 
     def close(self) -> None:
         """End it, and have pytest show what it said if the test failed."""
@@ -221,7 +229,7 @@ class Apart:
 
 
 @contextmanager
-def _apart(count: int, budget: float) -> Generator[Apart]:
+def _apart(count: int, budget: float, policies: Mapping[str, str]) -> Generator[Apart]:
     if shutil.which("ip") is None:
         missing("no `ip` command: it is in the package iproute2")
     with ExitStack() as stack:
@@ -236,19 +244,19 @@ def _apart(count: int, budget: float) -> Generator[Apart]:
         stack.callback(wire.close)
         nodes: list[Node] = []
         for space in spaces:
-            nodes.append(space.run(partial(Node, space, count, place, budget)))
+            nodes.append(space.run(partial(Node, space, count, place, budget, policies)))
             stack.callback(nodes[-1].close)
             space.run(nodes[-1].launch)
         yield Apart(nodes, wire)
 
 
 @asynccontextmanager
-async def apart(count: int = 3, *, budget: float) -> AsyncGenerator[Apart]:
+async def apart(count: int = 3, *, budget: float, **policies: str) -> AsyncGenerator[Apart]:
     """Run sidecars n1, n2, ... in namespaces of their own; when this is entered they are one ring.
 
     Skips, or fails in CI, where there is no root or no `ip`.
     """
-    with _apart(count, budget) as apart:
+    with _apart(count, budget, policies) as apart:
         await asyncio.gather(*(node.inside(node.wait) for node in apart.nodes))
         await apart.until_rings(apart.nodes)
         yield apart

@@ -65,11 +65,11 @@ def total(*spent: Spent) -> Counter[str]:
 
 @asynccontextmanager
 async def trio(
-    budget: float = BUDGET, patience: float = 0.0
+    budget: float = BUDGET, patience: float = 0.0, **policies: str
 ) -> AsyncGenerator[tuple[Apart, list[Client]]]:
     """Run n1, n2 and n3 apart, and a client of each, who may wait longer than they do."""
     async with AsyncExitStack() as stack:
-        net = await stack.enter_async_context(apart(3, budget=budget))
+        net = await stack.enter_async_context(apart(3, budget=budget, **policies))
         sockets = [node.socket for node in net.nodes]
         waits = max(patience, budget)
         yield net, await stack.enter_async_context(clients(*sockets, budget=waits))

@@ -129,7 +129,9 @@ def test_values_arrive_as_they_were_given(helm: Helm, configured: ConfigOf) -> N
     assert config.drain == 45.5
     assert config.budget == 0.2
     assert config.on_unreachable == "local"
+    assert config.on_split == "quorum"
     assert config.cluster == "shop"
+    assert config.zone == "eu-1a"
     assert str(config.link) == "0.0.0.0:7271"
     assert str(config.http) == "0.0.0.0:7272"
     assert str(config.resp) == "0.0.0.0:7274"
@@ -160,6 +162,13 @@ def test_ipv6_is_listened_to_in_brackets(helm: Helm, configured: ConfigOf) -> No
 def test_a_probe_may_be_left_out(helm: Helm) -> None:
     container = sidecar(helm, "--values", ci_values()["insecure"])
     assert not {it for it in container if it.endswith("Probe")}
+
+
+def test_a_zone_is_that_of_the_pod_if_its_label_is_named(helm: Helm) -> None:
+    container = sidecar(helm, "--set", "zoneLabel=topology.kubernetes.io/zone")
+    [zone] = [it for it in container["env"] if it["name"] == "SIDEGATE_ZONE"]
+    label = {"fieldPath": "metadata.labels['topology.kubernetes.io/zone']"}
+    assert zone["valueFrom"] == {"fieldRef": label}
 
 
 def test_a_leaf_is_one(helm: Helm, configured: ConfigOf) -> None:

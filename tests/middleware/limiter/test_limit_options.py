@@ -115,6 +115,7 @@ WRONG: Final[dict[str, dict[str, list[Any]]]] = {
         "is no method": [["ALL"], ["any"], ["*"], [7], [b"GET"], ["GET,PUT"], ["WEBSOCKET"]],
     },
     "per_method": {"expected True or False": [None, 1, 0, "yes", [], "True"]},
+    "sync": {"expected True or False": [None, 1, 0, "yes", [], "True"]},
     "override_defaults": {"expected True or False": [None, 1, 0, "no", []]},
     "scope": {
         "must be 1 to 64 printable ASCII": ["", "a/b", "a:b", "é", "x" * 65, 7, True, b"x", []],

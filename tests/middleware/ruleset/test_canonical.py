@@ -51,7 +51,7 @@ def with_tenants(**fields: Any) -> dict[str, Any]:
             with_rule(mod="x"),
             (
                 "rules[0].mod: 'x': expected no such field here, but one of name, limits,"
-                " match, key, cost, max_fraction, mode, in_flight, lease; did you mean mode?"
+                " match, key, cost, max_fraction, mode, in_flight, lease, sync; did you mean mode?"
             ),
         ),
         (

@@ -91,6 +91,20 @@ def test_who_is_doubted_is_pinged_by_us_and_others_at_once_but_only_once_at_a_ti
     assert len(room.said(SwimKind.PING_REQ, "a")) == 1
 
 
+def test_all_are_probed_at_once_in_twice_the_time_however_unwell_we_are() -> None:
+    """A node that is alone knows it as soon as any other."""
+    room = Handful("abcde")
+    room["a"]._probes.worsen(7)
+    room.deaf = set("bcde")
+    room.forget()
+    for _ in range(2):
+        room.do("a", room["a"].probe_all(room.now))
+    assert sorted(it for it in "bcde" if room.said(SwimKind.PING, "a", it)) == list("bcde")
+    assert len(room.said(SwimKind.PING, "a")) == 4
+    room.run(2 * T.probe_every + 2 * TICK, only="a")
+    assert {room.state(it, by="a") for it in "bcde"} == {SUSPECT}
+
+
 def test_a_bad_way_between_two_is_not_taken_for_a_death() -> None:
     """The answer comes by way of another, and says so."""
     room = Handful("abc")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sidegate.protocol.standing_messages import OnSplit
 from sidegate_ring.membership.membership import Life
 from sidegate_sidecar.cli import api_client as remote
 from sidegate_sidecar.cli.printing import duration
@@ -258,6 +259,24 @@ async def test_a_secret_that_no_header_can_carry(ask: Any, tmp_path: Path) -> No
         ending = await ask(node, "reset", "k", "--secret-file", str(file))
     assert ending.code == 2
     assert ending.complaint == "sidegate: the secret has bytes that HTTP can't carry\n"
+
+
+async def test_a_node_that_is_missed_can_be_forgotten(ask: Any) -> None:
+    """2 for one that isn't missed; the others count on by those that are left."""
+    async with cluster("n1", "n2", "n3", on_split=OnSplit.QUORUM) as (one, two, three):
+        sides = [node.cluster.side for node in (one, two, three)]
+        await eventually(lambda: all(len(side.sets.agreed.names) == 3 for side in sides))
+        wrong = await ask(one, "forget", "n9")
+        assert wrong.code == 2
+        assert "node 'n9': expected one that is missed here: nobody" in wrong.complaint
+        await asyncio.gather(two.stop(), three.stop())  # which says no farewell
+        await eventually(lambda: sides[0].lost == ("n2", "n3"))
+        assert (await ask(one, "nodes")).out.count("misses n2, n3") == 1
+        done = await ask(one, "forget", "n2")
+        assert (done.code, done.out) == (
+            0,
+            "on a split: quorum; serves 100% of each limit, misses n3\n",
+        )
 
 
 async def test_an_owner_out_of_reach_is_no_empty_key(ask: Any) -> None:

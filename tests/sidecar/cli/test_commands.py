@@ -7,6 +7,7 @@ import pytest
 
 from sidegate.buckets.decision import OnUnreachable
 from sidegate.link.address import parse_address
+from sidegate.protocol.standing_messages import OnSplit
 from sidegate.trust.secrets import SecretFile
 from sidegate.trust.tls import Tls
 from sidegate.version import __version__
@@ -33,6 +34,7 @@ def test_help_says_what_there_is(run: Run) -> None:
         "peek",
         "reset",
         "leave",
+        "forget",
         "top",
         "health",
         "demo",
@@ -72,7 +74,8 @@ NAMES = (
     *("name", "link", "socket", "socket-mode", "http", "resp", "auth", "cluster", "secret-file"),
     "auth-proxies",
     *("node-secret-file", "http-token-file", "ring-seed-file", "tls-cert", "tls-key", "tls-ca"),
-    *("insecure", "on-unreachable", "budget", "max-memory", "max-connections", "role", "drain"),
+    *("insecure", "on-unreachable", "on-split", "budget", "max-memory", "max-connections"),
+    *("role", "zone", "drain"),
     *("state-file", "rules", "report-rules", "report-memory", "report-keys", "log-level"),
 )
 VARIABLES = {f"--{name}": f"SIDEGATE_{name.replace('-', '_').upper()}" for name in NAMES}
@@ -125,10 +128,12 @@ def everything(tmp_path: Path) -> dict[str, str]:
         "--tls-ca": tls.ca,
         "--insecure": "true",
         "--on-unreachable": "local",
+        "--on-split": "hold-down",
         "--budget": "0.2",
         "--max-memory": "64MiB",
         "--max-connections": "64",
         "--role": "leaf",
+        "--zone": "eu-1a",
         "--drain": "2.5",
         "--state-file": str(tmp_path / "state"),
         "--rules": str(rules_in(tmp_path)),
@@ -164,10 +169,12 @@ def expected(given: dict[str, str]) -> Config:
         tls=Tls(given["--tls-cert"], given["--tls-key"], given["--tls-ca"]),
         insecure=True,
         on_unreachable=OnUnreachable.LOCAL,
+        on_split=OnSplit.HOLD_DOWN,
         budget=0.2,
         max_memory=64 << 20,
         max_connections=64,
         role=Role.LEAF,
+        zone="eu-1a",
         drain=2.5,
         state_file=given["--state-file"],
         rules=given["--rules"],
@@ -245,10 +252,12 @@ WRONG = {
     "--ring-seed-file": ("/nowhere", "'/nowhere': expected a file with a seed: No such file"),
     "--tls-cert": ("/nowhere", "'/nowhere': expected a PEM file: No such file"),
     "--on-unreachable": ("shut", "'shut': expected one of open, closed, local"),
+    "--on-split": ("never", "'never': expected one of optimistic, hold-down, quorum"),
     "--budget": ("soon", "'soon': expected seconds, above 0"),
     "--max-memory": ("1e6", "'1e6': expected bytes, such as \"256MiB\""),
     "--max-connections": ("0", "'0': expected at least 1"),
     "--role": ("twig", "'twig': expected one of owner, leaf"),
+    "--zone": ("eu 1", "'eu 1': expected up to 63 letters, digits"),
     "--drain": ("0", "'0': expected seconds, above 0"),
     "--state-file": ("/nowhere/state", "'/nowhere/state': expected a path in a folder that can"),
     "--rules": ("/nowhere.yaml", "'/nowhere.yaml': expected a file with rules: No such file"),

@@ -134,10 +134,10 @@ def test_a_node_that_listens_everywhere_is_found_where_its_messages_come_from(
 
 def test_a_node_is_introduced_to_those_that_have_told_it_everything() -> None:
     room = Room("ab")
-    assert room["a"].introduced == {"b"}
-    assert room["b"].introduced == {"a"}
+    assert room["a"].met.introduced == {"b"}
+    assert room["b"].met.introduced == {"a"}
     room.disconnect("a", "b")
-    assert room["a"].introduced == set()
+    assert room["a"].met.introduced == set()
 
 
 def test_nodes_agree_when_their_rings_are_the_same() -> None:

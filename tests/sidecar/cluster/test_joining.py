@@ -3,7 +3,7 @@
 import pytest
 
 from sidegate.buckets.limits import SECOND
-from sidegate.protocol.messages import Buckets, Pulled
+from sidegate.protocol.messages import Buckets, Confirmed, Pulled
 from sidegate_ring.hashring import Ring
 from sidegate_sidecar.cluster.cluster import Cluster, Stage
 from sidegate_sidecar.cluster.place.handover import Passage
@@ -97,6 +97,7 @@ def test_a_newcomer_has_its_buckets_before_it_is_on_the_ring_and_decides_after_t
         if node.place.joined:
             break
     assert node.place.joined
+    assert node.sync.copies.is_settled
     assert held_when_announced <= {len(mine)}
     assert set(routes) <= {("a", "b")}
     assert room.stages["c"] == [Stage.JOINING, Stage.SETTLING, Stage.MEMBER]
@@ -125,6 +126,20 @@ def test_what_others_decide_while_a_node_joins_gets_to_it_before_it_decides(when
     node.place.join(room.now)
     room.run_until(lambda: node.place.joined, within=1)
     assert [room.tokens("c", key) for key in mine] == [2] * len(mine)
+
+
+def test_a_newcomer_decides_before_it_has_its_copies_and_has_joined_when_it_has_them() -> None:
+    """Who takes the next node away at that word takes no last copy."""
+    room = charged("ab")
+    node = room.add("c")
+    room.lost = lambda it: it[1] == "c" and isinstance(it[2], Confirmed)
+    node.place.join(room.now)
+    room.run_until(lambda: node.stage is Stage.MEMBER, within=1)
+    room.run(0.2)
+    assert node.route.pair(owned_by("c", "a", "b", "c")[0])[0] == "c"
+    assert not node.place.joined
+    waited = room.run_until(lambda: node.place.joined)
+    assert waited == pytest.approx(SETTLE_WITHIN / SECOND - 0.2, abs=0.1)  # and no longer
 
 
 def joining_while_b_is_silent() -> tuple[Room, Cluster]:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from sidegate.buckets.decision import OnUnreachable
 from sidegate.buckets.limits import SECOND
 from sidegate.protocol.messages import Part, Pull, Pulled, Stay
 from sidegate_ring.hashring import Ring
@@ -162,7 +163,7 @@ def test_a_node_that_wakes_without_its_links_decides_nothing_by_its_table() -> N
     node.notice(room.now)
     assert node.stage is Stage.RETURNING
     assert not node.decides(mine)
-    assert node.has_share
+    assert node.gives_share(OnUnreachable.LOCAL)
     room.stopped.clear()
     room.run(1.5)
     assert not node.decides(mine)

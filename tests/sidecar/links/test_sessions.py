@@ -27,10 +27,13 @@ from sidegate.protocol.messages import (
 )
 from sidegate_ring.membership.membership import SwimKind
 from sidegate_sidecar.links.inspections import MAX_OF_ONE
+from sidegate_sidecar.replication.merging import MAX_BUCKETS
 from tests.sidecar.links.accepting import sidecar, turned_away
 from tests.support.in_process.beside import meet
 from tests.support.in_process.cluster import eventually, witness
 from tests.support.in_process.puppets import APP, bare, checks, node_named, puppet
+
+DAY = 86_400 * 10**9  # ns
 
 # What they may do
 
@@ -145,6 +148,24 @@ async def test_nonsense_of_a_node_ends_its_connection(word: NodeMessage, text: s
         assert text in error.text
         assert not node.cluster.membership.members
         assert not node.node.buckets.held("k", node.clock())
+
+
+@pytest.mark.parametrize("how", ["a check", "a word"])
+async def test_what_a_node_says_behind_buckets_is_heard_when_they_are_merged(how: str) -> None:
+    """Though many are merged in several turns, a check sees what was charged before."""
+    keys = [*(f"k{at}" for at in range(MAX_BUCKETS - 1)), "last"]
+    word = (
+        Checks(2, 1, 10**6, [("last", "5/day", 1)], 7)
+        if how == "a check"
+        else Pull(2, Part.NOTHING)
+    )
+    async with sidecar() as node, bare(node, node_named("n2", "0.0.0.0:9")) as peer:
+        await peer.send(Buckets(1, [("5/day", keys, [DAY] * len(keys))]), word)
+        said = [await peer.next(), await peer.next()]
+        assert said[0] == Merged(1)
+        if how == "a check":
+            assert isinstance(said[1], Answers)
+            assert [answer[0] for answer in said[1].answers] == [0]
 
 
 async def test_a_reset_elsewhere_reaches_the_apps_here() -> None:

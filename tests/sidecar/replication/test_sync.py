@@ -14,7 +14,7 @@ from sidegate.protocol.messages import (
 )
 from sidegate_sidecar.replication.flush import FLUSH_EVERY
 from sidegate_sidecar.replication.merging import MAX_BUCKETS
-from sidegate_sidecar.replication.outgoing.outbox import BATCH, RESEND_AFTER, WINDOW
+from sidegate_sidecar.replication.outgoing.outbox import BATCH, RESEND_AFTER, SHORT_PART, WINDOW
 from sidegate_sidecar.replication.outgoing.sending import AT_A_TIME
 from sidegate_sidecar.replication.sync import SHORT
 from tests.support.in_memory.syncs import (
@@ -92,9 +92,23 @@ def test_a_debt_that_is_paid_before_a_crash_is_noticed_is_not_backed_up() -> Non
     """One that lasts longer is, of the same limit too."""
     nodes = Syncs("ab")
     short, long = [key for key in KEYS if ring_of("ab").owner(key) == "a"][:2]
-    nodes.charge("a", short, QUICK, SHORT // (10 * MS))
-    nodes.charge("a", long, QUICK, SHORT // (10 * MS) + 1)
+    nodes.charge("a", short, f"{QUICK} burst 500", SHORT // (10 * MS))
+    nodes.charge("a", long, f"{QUICK} burst 500", SHORT // (10 * MS) + 1)
     nodes.tick()
+    assert nodes.rows() == {long: 1}
+    assert nodes["a"].idle
+
+
+@pytest.mark.parametrize(("burst", "most"), [(100, 3), (20, 0), (320, 5)])
+def test_a_short_debt_is_backed_up_where_it_is_much_of_a_burst(burst: int, most: int) -> None:
+    """More than a part of it: of a burst that is back in a moment too."""
+    nodes = Syncs("ab")
+    short, long = [key for key in KEYS if ring_of("ab").owner(key) == "a"][:2]
+    if most:
+        nodes.charge("a", short, f"{QUICK} burst {burst}", most)
+    nodes.charge("a", long, f"{QUICK} burst {burst}", most + 1)
+    nodes.tick()
+    assert most <= burst / SHORT_PART
     assert nodes.rows() == {long: 1}
     assert nodes["a"].idle
 

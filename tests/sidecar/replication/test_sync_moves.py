@@ -73,6 +73,29 @@ def test_pulled_is_said_when_all_that_was_sent_has_been_merged() -> None:
     assert kinds[-2:] == [Merged, Pulled]
 
 
+def test_a_newcomer_has_its_changes_before_the_walk_for_its_copies_is_over() -> None:
+    """So it decides about its own keys, and others needn't do so in its place."""
+    nodes = Syncs("ab")
+    for at in range(20 * BATCH):
+        nodes.charge("a", f"many{at}")
+    nodes.settle()
+    nodes.add("c")
+    nodes.pull("c", "ab")
+    nodes.settle()
+    key = next(
+        it for it in KEYS if (ring_of("ab").owner(it), ring_of("abc").owner(it)) == ("a", "c")
+    )
+    nodes.charge("a", key)
+    nodes.ring_is("abc")
+    nodes.pull("c", "ab", Part.REST)
+    while nodes["c"].waiting:
+        nodes.tick()
+    assert nodes["a"]._walk.to_do
+    assert nodes.tokens("c", key) == 1
+    assert not nodes["c"].copies.is_settled
+    nodes.settle()
+
+
 def test_the_rest_is_only_what_was_not_sent_yet() -> None:
     nodes = Syncs("ab")
     nodes.charge_all(KEYS, "ab")

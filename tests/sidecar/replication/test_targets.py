@@ -49,6 +49,12 @@ SCENARIOS = {
     "a newcomer is neither": Scenario("24", "246", {"2": "", "4": ""}, asked="6"),
     "a newcomer meets a single node": Scenario("4", "24", {"2": "", "4": ""}, asked="2"),
     "a single node gets a backup": Scenario("2", "24", {"2": "4"}, added="4"),
+    # who came after its holders has nothing of it but from them
+    "a newcomer is the backup of one that was alone": Scenario("2", "24", {"4": ""}),
+    "a newcomer takes the place of a backup that stays": Scenario("26", "246", {"4": ""}),
+    "a newcomer takes the place of a backup that may lack it": Scenario(
+        "26", "246", {"4": "2"}, added="6"
+    ),
     # one goes; who left holds its copy still, and walks like the others
     "the owner goes": Scenario("2468", "468", {"2": "", "4": "6", "8": ""}),
     "the owner goes, and a former backup is backup again": Scenario(

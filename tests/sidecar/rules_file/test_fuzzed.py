@@ -83,7 +83,7 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=6) | WORD
 NAMES = st.sampled_from(
     ["version", "rules", "plans", "tenants", "exempt", "defaults", "name", "limits", "match", "key",
      "cost", "mode", "in_flight", "path", "methods", "host", "headers", "id", "plan", "default",
-     "overrides"]
+     "overrides", "sync"]
 ) | st.text(max_size=6)  # fmt: skip
 ANYTHING: st.SearchStrategy[Any] = st.recursive(
     SCALARS, lambda it: st.lists(it, max_size=4) | st.dictionaries(NAMES, it, max_size=5)

@@ -111,8 +111,8 @@ def test_both_formats_mean_the_same(tmp_path: Path) -> None:
             'limit: "plan',
             (
                 "16: rules[1].limit: 'plan:api': expected no such field here, but one of name,"
-                " limits, match, key, cost, max_fraction, mode, in_flight, lease; did you mean"
-                " limits?"
+                " limits, match, key, cost, max_fraction, mode, in_flight, lease, sync; did you"
+                " mean limits?"
             ),
         ),
         (

@@ -10,6 +10,7 @@ from tests.simulation.world import TCP, World
 SLOW = "10/hour"  # a token in six minutes: what is admitted in a run is the burst and no more
 FAST = "100/second burst 20"
 SYNC = 0.15  # seconds of decisions that a crash may lose: flushes, and the time to notice
+ON_ITS_WAY = 0.0025  # seconds of a message at the most: the wire of one that dies is cut here
 WHOLE_WITHIN = 5.0  # seconds from the end of a storm to one ring
 HEALED_WITHIN = 10.0
 APART_WITHIN = 60.0  # seconds until a node that hears nobody takes the last one for dead

@@ -6,8 +6,9 @@ from typing import Final
 from tests.simulation.scenarios import charges, names, values
 from tests.simulation.scenarios.copies import COPIES
 from tests.simulation.scenarios.deploys import change, change_and_fail, deploy, scale, stable, surge
+from tests.simulation.scenarios.fleets.zones import ZONES
 from tests.simulation.scenarios.holds import reservations, slots
-from tests.simulation.scenarios.limits import leases
+from tests.simulation.scenarios.limits import bursts, leases
 from tests.simulation.scenarios.limits.quotas import quotas, quotas_and_fail
 from tests.simulation.scenarios.outages import (
     bumpy,
@@ -19,6 +20,8 @@ from tests.simulation.scenarios.outages import (
     split,
     stall,
 )
+from tests.simulation.scenarios.splits.hold_downs import HOLD_DOWNS
+from tests.simulation.scenarios.splits.quorums import QUORUMS
 from tests.simulation.scenarios.storms import bustle, kills, storm
 
 NODES: Final[tuple[Callable[[int], object], ...]] = (
@@ -44,4 +47,15 @@ NODES: Final[tuple[Callable[[int], object], ...]] = (
 )
 
 HOLDS: Final = (*reservations.SMALL, *slots.SMALL, *leases.SMALL)
-SMALL: Final = (*NODES, *charges.SMALL, *COPIES, *names.SMALL, *values.SMALL, *HOLDS)
+SPLITS: Final = (*HOLD_DOWNS, *QUORUMS)
+SMALL: Final = (
+    *NODES,
+    *ZONES,
+    *bursts.SMALL,
+    *charges.SMALL,
+    *COPIES,
+    *names.SMALL,
+    *values.SMALL,
+    *HOLDS,
+    *SPLITS,
+)

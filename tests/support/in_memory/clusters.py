@@ -7,6 +7,7 @@ from typing import TypeAlias
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import SECOND, parse_limits
 from sidegate.protocol.messages import Gossip, Message, NodeMessage
+from sidegate.protocol.standing_messages import OnSplit
 from sidegate_ring.membership.membership import Member, Timing
 from sidegate_sidecar.cluster.cluster import Cluster, Stage
 
@@ -62,7 +63,13 @@ class Port:
 class Room:
     """Nodes a, b, c, …. Messages of `stopped` nodes wait; `lost` says which vanish."""
 
-    def __init__(self, names: str = "", timing: Timing | None = None) -> None:
+    def __init__(
+        self,
+        names: str = "",
+        timing: Timing | None = None,
+        on_split: OnSplit = OnSplit.OPTIMISTIC,
+    ) -> None:
+        self.on_split = on_split
         self.now = START
         self.timing = timing or Timing()
         self.nodes: dict[str, Cluster] = {}
@@ -96,6 +103,7 @@ class Room:
             randrange=self._random.randrange,
             now=self.now,
             leaf=leaf,
+            on_split=self.on_split,
             timing=self.timing,
             on_ring=port.ring_changed,
             on_reset=port.forget,

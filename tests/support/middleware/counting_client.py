@@ -16,10 +16,16 @@ class CountingClient(Client):
         self.together: list[list[tuple[str, str]]] = []  # of `check_all`
 
     def check(
-        self, key: str, limits: str | Limits, cost: int = 1, *, default: str | Limits | None = None
+        self,
+        key: str,
+        limits: str | Limits,
+        cost: int = 1,
+        *,
+        default: str | Limits | None = None,
+        sync: bool = False,
     ) -> Future[Decision]:
         self.single.append((key, _text(limits)))
-        return super().check(key, limits, cost, default=default)
+        return super().check(key, limits, cost, default=default, sync=sync)
 
     async def check_all(
         self, checks: Sequence[tuple[str, str | Limits, int]]

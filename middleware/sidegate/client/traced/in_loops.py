@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sidegate.buckets.limits import BY_NAME
+from sidegate.client.checks import synced
 from sidegate.client.session import Session
 from sidegate.client.turn import Turn
 from sidegate.protocol.messages import MAX_TRACES
@@ -43,9 +44,17 @@ class TracedCheck:
         self._telemetry = telemetry
 
     def __call__(
-        self, key: str, limits: str | Limits, cost: int = 1, *, default: str | Limits | None = None
+        self,
+        key: str,
+        limits: str | Limits,
+        cost: int = 1,
+        *,
+        default: str | Limits | None = None,
+        sync: bool = False,
     ) -> Future[Decision]:
         """Ask; see `Client.check`. What can't be asked raises, and has no span."""
+        if sync:
+            limits = synced(limits)
         if default is not None or (isinstance(limits, str) and limits.startswith(BY_NAME)):
             return self._check(key, limits, cost, default=default)  # which comes here again
         future = self._check(key, limits, cost)

@@ -95,7 +95,8 @@ class Applied:
         key = self.limit.key.function
         named = self.name, self.bucket, service
         key = key if is_total(key) else _ADDRESS
-        return _rule(named, limits, key, carries=self.carries, lease=self.limit.lease)
+        asked = limits.synced() if self.limit.sync else limits
+        return _rule(named, asked, key, carries=self.carries, lease=self.limit.lease)
 
     def of(self, scope: str) -> Applied:
         """Return it with a scope that a function gave."""

@@ -37,6 +37,7 @@ class SharedOptions(TypedDict, total=False):
     charge_when: Callable[[Any], object] | None
     on_denied: Callable[[Any, Decision], object] | None
     error_message: str | Callable[..., object] | None
+    sync: bool
 
 
 class LimitOptions(SharedOptions, total=False):
@@ -56,6 +57,8 @@ class LimitOptions(SharedOptions, total=False):
       request is charged at once, and gets its tokens back when this returns False.
     - `on_denied`: makes the body of a refusal, of the request and the decision.
     - `error_message`: a text for people in the usual form of a refusal, or a function.
+    - `sync`: True has a request answered only when the key's backup has its charge too, so that no
+      kill of one sidecar loses it; see `Client.check`.
     - `default`: of a limit by the name of a rule (`"@login"`), the limits while the sidecar's rules
       have none of that name, or aren't known. Without it requests aren't limited then. Either is a
       line in the log. `cost`, `per_method` and `scope` are the rule's own.
@@ -81,6 +84,7 @@ class RouteLimit:
     charge_when: Callable[[Any], object] | None
     on_denied: AppFunction | None
     error_message: str | AppFunction | None
+    sync: bool
     rule_name: RuleName | None
 
     @property
@@ -122,6 +126,7 @@ def route_limit(limits: object, key: AppFunction, options: LimitOptions) -> Rout
         charge_when=_charge_when(options.get("charge_when")),
         on_denied=on_denied(options.get("on_denied")),
         error_message=_message(options.get("error_message")),
+        sync=flag("sync", options.get("sync", False)),
         rule_name=named,
     )
 

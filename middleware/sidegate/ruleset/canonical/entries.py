@@ -65,6 +65,7 @@ def canonical_entry(
         mode=invalid.read((*path, "mode"), written.mode, canonical_mode) or "",
         in_flight=_in_flight(written.in_flight, (*path, "in_flight"), invalid),
         lease=written.lease,
+        sync=written.sync,
     )
 
 

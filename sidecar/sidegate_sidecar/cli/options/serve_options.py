@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from sidegate.buckets.decision import OnUnreachable
+from sidegate.protocol.standing_messages import OnSplit
 from sidegate_sidecar.cli.options.declaration import option
 from sidegate_sidecar.config import DEFAULT_PROXIES, Role
 from sidegate_sidecar.reports.shown_keys import ShownKeys
@@ -181,6 +182,17 @@ Policy = Annotated[
         _BEHAVIOUR,
     ),
 ]
+Split = Annotated[
+    str,
+    option(
+        "on-split",
+        "|".join(OnSplit),
+        "What a side of a split network does: go on, with one limit a side; serve its part of each"
+        " limit until it has been stable for 10 s; or, on the smaller side, decide nothing and go"
+        " by --on-unreachable. The same on all nodes.",
+        _BEHAVIOUR,
+    ),
+]
 Budget = Annotated[
     str,
     option(
@@ -220,6 +232,17 @@ NodeRole = Annotated[
         "A leaf forwards checks and owns no keys: for fleets too large for everyone to be on the"
         " ring.",
         _BEHAVIOUR,
+    ),
+]
+Zone = Annotated[
+    str,
+    option(
+        "zone",
+        "ZONE",
+        "Where it runs, such as eu-1a. If all owners say so, and not all the same, the backup of a"
+        " key is in another zone than its owner.",
+        _BEHAVIOUR,
+        shown="none",
     ),
 ]
 Drain = Annotated[

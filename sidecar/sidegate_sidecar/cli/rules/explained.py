@@ -45,6 +45,7 @@ def _asked(question: RuleQuestion, rule: CompiledRule, plan: str) -> dict[str, A
         "cost": question.cost,
         "mode": rule.entry.mode,
         "in_flight": rule.entry.in_flight,
+        "sync": rule.entry.sync,
         "enforced": not question.rule.shadow,
     }
 

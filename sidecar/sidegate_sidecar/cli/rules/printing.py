@@ -82,6 +82,7 @@ def _question(asked: Mapping[str, Any]) -> Iterator[str]:
     plan = f" (plan {asked['plan']})" if asked["plan"] else ""
     yield f"  limits {asked['limits']}{plan}"
     running = f", {asked['in_flight']} in flight" if asked["in_flight"] else ""
+    running += ", sync" * asked["sync"]
     yield f"  cost {asked['cost']}, mode {asked['mode']}{running}{enforced}"
     if "owner" in asked:
         yield f"  owner {asked['owner']}"

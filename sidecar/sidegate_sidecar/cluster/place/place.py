@@ -6,10 +6,11 @@
                                        member <- waiting <-> flushing
 
 Joining: pull all that will be mine; take the place (`announce`); settling: pull what has changed
-since. Leaving: flush what has changed, and have another owner promise to stay (`heirs.py`); give up
-the place; wait until everyone has noticed. The last owner waits for another one, and goes on
-deciding; when none has come in time it stays. Every other step has a deadline after which the node
-goes on without: a counter may be wrong, a check may not wait.
+since; it has `joined` when it has its copies of others' buckets too. Leaving: flush what has
+changed, and have another owner promise to stay (`heirs.py`); give up the place; wait until everyone
+has noticed. The last owner waits for another one, and goes on deciding; when none has come in time
+it stays. Every other step has a deadline after which the node goes on without: a counter may be
+wrong, a check may not wait.
 """
 
 from __future__ import annotations
@@ -258,6 +259,11 @@ class Place:
         self.apply(self.membership.announce(now / SECOND, owner=True), now)
 
     @property
+    def _has_copies(self) -> bool:
+        """Is there nothing to wait for of what this node is to hold for others?"""
+        return self.sync.copies.is_settled or self._out_of_reach()
+
+    @property
     def _is_taken(self) -> bool:
         """Has everyone merged what this node sent, and noticed that it is off the ring?"""
         missing = self._drain.decided and not self._has_heir
@@ -282,9 +288,9 @@ class Place:
                 self._passed(Stage.JOINING, now, overdue=bool(self.sync.waiting))
                 self._take(now)
             case Stage.SETTLING if overdue or not self.sync.waiting:
-                self._enter(Stage.MEMBER, now, SETTLE_WITHIN)
+                self._enter(Stage.MEMBER, now, 0 if overdue else SETTLE_WITHIN)
                 self.proceed(now)
-            case Stage.MEMBER if not self.joined and (overdue or self.sync.copies.is_settled):
+            case Stage.MEMBER if not self.joined and (overdue or self._has_copies):
                 self.joined = True
             case Stage.RETURNING if overdue or not (self.sync.waiting or self._out_of_reach()):
                 self._passed(Stage.RETURNING, now, overdue=bool(self.sync.waiting))

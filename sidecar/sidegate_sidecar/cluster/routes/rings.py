@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from sidegate.buckets.buckets import BucketTable
     from sidegate_ring.hashring import Ring
@@ -17,8 +17,12 @@ SLICE = 100  # buckets counted between two looks at the sockets: 0.1 ms
 MAX_STEPS = 16  # from ring to ring: each takes as long as to build 20 nodes of a ring from nothing
 
 
-def next_ring(ring: Ring, names: tuple[str, ...]) -> Ring:
-    """Return the ring of these nodes, from one with nearly the same, which is quicker."""
+def next_ring(ring: Ring, names: tuple[str, ...], zones: Mapping[str, str]) -> Ring:
+    """Return the ring of these nodes in these zones, from one with nearly the same if it can be."""
+    return _ring_of(ring, names).zoned(zones)
+
+
+def _ring_of(ring: Ring, names: tuple[str, ...]) -> Ring:
     gone, new = set(ring.nodes) - set(names), set(names) - set(ring.nodes)
     if len(gone) + len(new) > min(len(names) // 4 + 2, MAX_STEPS):
         return ring.of_nodes(names)

@@ -12,7 +12,7 @@ from sidegate_sidecar.links.answering import is_node
 
 if TYPE_CHECKING:
     from sidegate.link.connection import Connection
-    from sidegate_sidecar.node.leases.leases import Leases
+    from sidegate_sidecar.node.leases.lease_node import LeaseNode
 
 MAX_ASKED: Final = 4_096  # of other nodes at a time; each takes one budget at most
 _BUSY: Final = 10_000  # µs until one too many asks again
@@ -21,7 +21,7 @@ _BUSY: Final = 10_000  # µs until one too many asks again
 class LeaseAnswers:
     """Answers Borrow, at once where this node owns the key, and takes Returned."""
 
-    def __init__(self, leases: Leases) -> None:
+    def __init__(self, leases: LeaseNode) -> None:
         self._leases = leases
         self._tasks: set[asyncio.Task[None]] = set()
 

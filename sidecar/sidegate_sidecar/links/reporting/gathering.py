@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from sidegate.protocol.report_messages import EventQuery, ReportPart, ReportQuery
+from sidegate.protocol.report_messages import EventQuery, ReportAnswer, ReportPart, ReportQuery
 from sidegate_ring.membership.membership import Life
 from sidegate_sidecar.links.reporting.slices import SlicedWork, in_slices
 from sidegate_sidecar.reports.merging import merge
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from typing import TypeAlias
 
-    from sidegate.protocol.report_messages import ReportAnswer
     from sidegate_sidecar.links.peers import Peers
     from sidegate_sidecar.node.node import Node
     from sidegate_sidecar.reports.counting import Counting
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
 WITHIN: Final = 0.25  # seconds: who hasn't answered by then is missing
 PART_SHARE: Final = 0.8  # of that for a part: the rest is for it to come
+KEEPERS_SHARE: Final = 1.5  # of that for a whole report of another node
 MAX_GATHERED: Final = 8  # reports at a time, whoever asks: each is a question to all nodes
 MAX_WAITING: Final = 64  # parts that are asked for at a time, one of which is being made
 
@@ -46,7 +46,16 @@ class Gathering:
     async def report(self, query: ReportQuery) -> ReportAnswer:
         """Return what all nodes have decided, as far as they answer in time."""
         async with self._gathered:
-            return await self._report(query)
+            return await self._report_of_keeper(query) or await self._report(query)
+
+    async def _report_of_keeper(self, query: ReportQuery) -> ReportAnswer | None:
+        """Return what the owner says that looks after this leaf, which doesn't know the others."""
+        link = self._peers.link_to(self._node.cluster.membership.keeper)
+        if link is None:
+            return None
+        within = WITHIN * KEEPERS_SHARE
+        answer = await link.inquire(lambda number: replace(query, id=number, hops=0), within)
+        return replace(answer, id=query.id) if isinstance(answer, ReportAnswer) else None
 
     async def _report(self, query: ReportQuery) -> ReportAnswer:
         cluster = self._node.cluster

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from sidegate.buckets.decision import OnUnreachable, Source
+from sidegate.buckets.decision import Source
 from sidegate.errors import SidegateError
 from sidegate.protocol.holds.reservation_messages import Reserved
 from sidegate.protocol.messages import NOBODY
@@ -81,7 +81,7 @@ class Reservations:
             return self._local.stand_in(OneCheck(serial, check), source, now)[0]
 
         reserved = self._desk.reserve(asked, asked.serial, source, now, charge)
-        self._local.wake()  # rows are to be sent as well
+        self._local.hearers.wake()  # rows are to be sent as well
         return reserved
 
     def _give_up(self, asked: Reserve, limits: Limits) -> Reserved:
@@ -91,7 +91,7 @@ class Reservations:
             return Reserved(asked.id, NOBODY, name, [0])
         now, parts = self._road.clock(), cluster.parts
         check = asked.key, limits.asked, asked.amount
-        if cluster.has_share and parts > 1 and fallback.policy is not OnUnreachable.CLOSED:
+        if cluster.gives_share(fallback.policy):
             one = OneCheck(self._next_serial(), check)
             answer = self._local.by_share(one, parts, now)[0]
             return Reserved(asked.id, Source.LOCAL, name, answer, parts=parts)
@@ -121,5 +121,5 @@ class Reservations:
 
     def _commit_here(self, asked: Commit, source: Source, now: int) -> Reserved:
         settled = self._desk.commit(asked, source, now)
-        self._local.wake()
+        self._local.hearers.wake()
         return settled

@@ -59,10 +59,13 @@ class SlotHandover:
         for (owner, holder), rows in told.items():
             self._around.post(owner, SlotsHeld(MAX_HOPS, holder, rows))
 
-    def granted(self, answer: SlotAnswer, key: str) -> None:
-        """Called when a slot was granted here to one that may not know the new ring yet."""
+    def granted(self, answer: SlotAnswer, key: str, via: str) -> None:
+        """Called when a slot was granted here: by a ring that is over, or for who owns it now.
+
+        The answer goes by way of a node, or of none: the owner, or who stands in for it.
+        """
         owner = self._new_owner(key)
-        if owner not in {"", answer.holder}:
+        if owner not in {"", answer.holder, via}:
             row = answer.slot, key, LASTS // MILLISECOND
             self._around.post(owner, SlotsHeld(MAX_HOPS, answer.holder, [row]))
 

@@ -141,8 +141,8 @@ class SlotNode:
     def _deliver(self, answer: SlotAnswer, key: str) -> None:
         """Give an answer to the holder of its question, by the way that it came if need be."""
         holder = answer.holder
-        if answer.state is SlotState.GRANTED and not self._is_former:
-            self.handover.granted(answer, key)
+        if answer.state is SlotState.GRANTED:
+            self.handover.granted(answer, key, self._via if self._is_former else "")
         if self._via and self._is_former:  # who owns the key now is to hear of it
             self._around.post(self._via, answer)
         elif holder == self._around.name:

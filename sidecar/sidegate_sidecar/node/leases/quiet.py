@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from sidegate_ring.hashring import Ring
     from sidegate_sidecar.cluster.cluster import Cluster
     from sidegate_sidecar.cluster.routes.detour import Detour
+    from sidegate_sidecar.cluster.routes.nowhere import Nowhere
 
-    _Seen: TypeAlias = tuple[Ring, Ring | Detour, int]
+    _Seen: TypeAlias = tuple[Ring, Ring | Detour | Nowhere, int]
 
 
 class Quiet:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 BATCH = 100  # buckets in a message: 0.1 ms here; there it is merged in parts
 WINDOW = 8  # messages to one node without an answer: enough to keep both sides busy
+EARLY_WINDOW = 32  # with what is at risk: a busy node reads so many in some milliseconds
+AWAITED_WINDOW = 128  # with what somebody waits for: the largest frame of checks three times
+SHORT_PART = 32  # of a burst, in the time that it takes to refill, which is short for any limit
 RESEND_AFTER = 2 * 10**9  # ns without an answer, on a link that didn't break
 
 
@@ -32,6 +35,20 @@ class _Flying:
         self.has_changes = has_changes
         self.sent_at = sent_at
         self.since = since
+
+
+def _groups_of(keys: Keys, table: BucketTable, now: int, least: int) -> list[Group]:
+    groups: list[Group] = []
+    for text, some in keys.items():
+        dated = table.dated(text, now)
+        short = min(least, table.full_in(text) // SHORT_PART) if dated == text else 0
+        found, debts = table.debts(text, some, now, short)
+        if found:
+            groups.append((dated, found, debts))
+        found, debts = table.put_by(text, some, now)
+        if found:
+            groups.append((CARRYING + dated, found, debts))
+    return groups
 
 
 class Outbox:
@@ -84,25 +101,32 @@ class Outbox:
         """Return the next message, None when there is nothing to say.
 
         Buckets that owe no more than `least` aren't worth it, and are left out; not those of
-        quotas, of which nothing is back so soon.
+        quotas, of which nothing is back so soon, nor more than a part of a small burst.
         """
         while self._changed or self._found:
             has_changes = bool(self._changed)
             keys = self._next_keys(self._changed or self._found)
-            groups: list[Group] = []
-            for text, some in keys.items():
-                dated = table.dated(text, now)
-                found, debts = table.debts(text, some, now, least if dated == text else 0)
-                if found:
-                    groups.append((dated, found, debts))
-                found, debts = table.put_by(text, some, now)
-                if found:
-                    groups.append((CARRYING + dated, found, debts))
+            groups = _groups_of(keys, table, now, least)
             if groups:
                 flying = _Flying(keys, now, self._since, has_changes=has_changes)
                 self._flying[number] = flying
                 return Buckets(number, groups)
         return None
+
+    def take_early(
+        self, number: int, keys: Keys, table: BucketTable, now: int, window: int
+    ) -> Buckets | None:
+        """Return a message of these buckets before all that waits, None if it has to wait too.
+
+        They may be some more than BATCH, of checks with several limits. It is empty if they owe
+        nothing.
+        """
+        if self.overflowed or len(self._flying) >= window:
+            return None
+        groups = _groups_of(keys, table, now, 0)
+        if groups:
+            self._flying[number] = _Flying(keys, now, now, has_changes=True)
+        return Buckets(number, groups)
 
     def _next_keys(self, pending: dict[str, dict[str, None]]) -> Keys:
         """Take out the keys of one message."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from sidegate.buckets.buckets import BucketTable
     from sidegate.protocol.messages import Buckets
+    from sidegate_sidecar.replication.outgoing.outbox import Keys
     from sidegate_sidecar.replication.outgoing.sync_counts import SyncCounts
 
 WALK_WAITS_AT = 8_192  # buckets in an outbox before a walk waits for it: a megabyte
@@ -78,6 +79,15 @@ class Outboxes:
         message = box.take(number, self._table, now, least)
         if message is not None:
             self._counts.sent += sum(len(keys) for _, keys, _ in message.groups)
+        return message
+
+    def take_early(
+        self, name: str, number: int, keys: Keys, now: int, window: int
+    ) -> Buckets | None:
+        """Return a message of these buckets for a node, None if they have to wait."""
+        message = self.of(name).take_early(number, keys, self._table, now, window)
+        if message is not None:
+            self._counts.sent += sum(len(found) for _, found, _ in message.groups)
         return message
 
     def unmerged(self) -> Iterator[tuple[str, str]]:

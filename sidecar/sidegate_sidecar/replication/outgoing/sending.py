@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sidegate.protocol.messages import Buckets, NodeMessage
     from sidegate_sidecar.replication.corrections.resets import KnownResets
     from sidegate_sidecar.replication.corrections.stand_in_ledgers import StandInLedgers
-    from sidegate_sidecar.replication.outgoing.outbox import Outbox
+    from sidegate_sidecar.replication.outgoing.outbox import Keys, Outbox
     from sidegate_sidecar.replication.outgoing.outboxes import Outboxes
 
     Sends: TypeAlias = list[tuple[str, NodeMessage]]
@@ -73,6 +73,12 @@ class Sending:
                 some = self._buckets(box, now, of_box, at_once=at_once)
                 outgoing += ((name, message) for message in some)
         return outgoing
+
+    def early(self, name: str, keys: Keys, now: int, window: int) -> Buckets | None:
+        """Return a message of these buckets that goes out before all else, None if it can't."""
+        if self._resets.is_deaf(name):
+            return None
+        return self._outboxes.take_early(name, self.next_id(), keys, now, window)
 
     def _buckets(self, box: Outbox, now: int, least: int, *, at_once: bool) -> Iterator[Buckets]:
         room = AT_A_TIME

@@ -3,7 +3,7 @@
 import pytest
 
 from sidegate.buckets.buckets import BucketTable
-from sidegate.buckets.lending import LAPSE, MAX_LEASES, Lending, Loan
+from sidegate.buckets.lending import LAPSE, MAX_LEASES, LeaseTerms, Lending
 from sidegate.buckets.limits import SECOND, parse_limits
 from tests.middleware.buckets.lending.test_intervals import BEGAN
 
@@ -23,7 +23,7 @@ class Desk:
         self.now = NOW
         self.last = 0
 
-    def lend(self, wanted: int = 1_000, key: str = KEY) -> Loan:
+    def lend(self, wanted: int = 1_000, key: str = KEY) -> LeaseTerms:
         self.last += 1
         return self.lending.lend(self.last, key, self.limits, wanted, self.now)
 
@@ -225,3 +225,26 @@ def test_so_many_leases_are_out_at_a_time() -> None:
     desk.now += LAPSE
     assert desk.lend(2).tokens == 2
     assert len(desk.lending) == 1
+
+
+def test_those_that_were_given_back_are_remembered_until_they_would_have_lapsed() -> None:
+    """Only so many of them: who borrows and gives back for ever fills nothing."""
+    desk = Desk("1000000/minute")
+    for _ in range(4 * MAX_LEASES):
+        assert desk.lend(2).tokens == 2
+        desk.settle(desk.last, 2)
+    assert desk.lend(2).tokens == 0
+    desk.now += LAPSE
+    assert desk.lend(2).tokens == 2
+
+
+def test_what_was_charged_in_a_window_that_is_over_stays_so() -> None:
+    """It is over as soon as another node says so, up to a second early."""
+    desk = Desk("1000/hour window")
+    desk.lend()
+    window = desk.table.windows.of_limit(desk.limits.items[0])
+    assert window is not None
+    assert window.enter(window.number + 1, NOW)
+    assert desk.take(100)
+    assert desk.settle(1, 20) == 20
+    assert desk.left() == 900

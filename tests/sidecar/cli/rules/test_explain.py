@@ -69,6 +69,7 @@ def test_conditions_are_explained(run: Run, file: str) -> None:
             "cost": 1,
             "mode": "enforce",
             "in_flight": None,
+            "sync": False,
             "enforced": True,
         }
     ]

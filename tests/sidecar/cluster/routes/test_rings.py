@@ -22,7 +22,7 @@ def test_the_next_ring_is_the_ring_of_its_names(rings: list[list[str]]) -> None:
     ring = Ring(points=4, key_hash=seeded(SEED))
     for before, after in pairwise([[], *rings]):
         assert ring.nodes == tuple(before)
-        ring = next_ring(ring, tuple(after))
+        ring = next_ring(ring, tuple(after), {})
         assert ring == Ring(after, points=4, key_hash=seeded(SEED))
 
 
@@ -36,8 +36,8 @@ def test_a_small_change_makes_the_next_ring_from_the_last() -> None:
 
     ring = Ring([f"n{at}" for at in range(12)], points=4, hash=noting)
     hashed.clear()
-    next_ring(ring, (*ring.nodes[1:], "new"))
+    next_ring(ring, (*ring.nodes[1:], "new"), {})
     assert {text.partition("#")[0] for text in hashed} == {"n0", "new"}
     hashed.clear()
-    next_ring(ring, ring.nodes[:3])
+    next_ring(ring, ring.nodes[:3], {})
     assert {text.partition("#")[0] for text in hashed} == {*ring.nodes[:3]}

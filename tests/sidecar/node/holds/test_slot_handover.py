@@ -52,6 +52,19 @@ def test_a_slot_granted_to_one_that_knows_the_old_ring_only_is_told_too(
     assert nodes["c"].ask(2, key).state is DENIED
 
 
+def test_a_slot_granted_by_way_of_who_stands_in_for_the_new_owner_is_told_to_that_one(
+    nodes: SlotCluster,
+) -> None:
+    key = nodes.key("b", "c")
+    for name in ("b", "c"):
+        nodes.rings[name] = Ring(("a", "c"))
+        nodes[name].node.ring_changed(nodes.now)
+    ask = SlotAsk(1, 2, key, 1, TTL, holder="a", stand_in=StandIn.FORMER)
+    nodes["b"].node.on_message("a", ask, nodes.now)
+    nodes.deliver()
+    assert nodes.in_flight("c", key) == 1
+
+
 def test_many_are_told_in_ticks(nodes: SlotCluster) -> None:
     """Those freed meanwhile aren't."""
     key = nodes.key("b", "c")
@@ -66,10 +79,11 @@ def test_many_are_told_in_ticks(nodes: SlotCluster) -> None:
     nodes.deliver()
     told = [it for it in nodes.said if isinstance(it, SlotsHeld) and it.holder == "a"]
     assert len(told[-1].rows) == LOOKED_AT
-    assert not nodes["b"].node.handover.is_over
+    handover = nodes["b"].node.handover
+    is_over = [handover.is_over]
     nodes["b"].node.owner.free([(count - 1, key)], "a", nodes.now)
     nodes.run(0.06)
-    assert nodes["b"].node.handover.is_over
+    assert [*is_over, handover.is_over] == [False, True]
     assert nodes.in_flight("c", key) == count - 1
 
 

@@ -71,7 +71,7 @@ ROUTES: Mapping[str, Route] = {
     "/v1/leave": Route(Answerer.APP, _CHANGE),
     "/v1/keys": Route(Answerer.APP, _LOOK_AND_RESET),
     "/v1/live": Route(Answerer.LIVE, _LOOK),
-    "/v1/nodes": Route(Answerer.APP, _LOOK),
+    "/v1/nodes": Route(Answerer.APP, _LOOK_AND_RESET),
     "/v1/owner": Route(Answerer.APP, _LOOK),
     "/v1/report": Route(Answerer.APP, _LOOK),
 }

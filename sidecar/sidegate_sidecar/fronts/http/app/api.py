@@ -40,10 +40,12 @@ from sidegate_sidecar.fronts.http.app.models import (
     KeyHoldings,
     KeyInPath,
     KeyInQuery,
+    NodeInQuery,
     Nodes,
     Ownership,
+    SplitSide,
 )
-from sidegate_sidecar.fronts.http.app.overview import nodes_of
+from sidegate_sidecar.fronts.http.app.overview import nodes_of, side_of
 from sidegate_sidecar.fronts.http.app.problems import ProblemApp, ProblemFault, documented
 from sidegate_sidecar.fronts.http.app.reports.event_models import AnyReport, EventInQuery
 from sidegate_sidecar.fronts.http.app.reports.report_models import (
@@ -116,6 +118,11 @@ _NO_SENSE = (502, "the owner of this key makes no sense: nobody here knows sourc
 _FULL_OF_READERS = (503, FULL)
 _OTHER_ID = (409, "id 'job-7': expected what it had first, 5000 of 20000/day")
 _OVER = (410, "a reservation that ended more than 10 minutes ago: nothing was changed")
+_WRONG_NAME = (
+    422,
+    ProblemFault(field="name", message="String should have at least 1 character"),
+)
+_NOT_MISSED = (409, "node 'node-b': expected one that is missed here: node-c")
 _UNREACHABLE = (503, "node-b owns this key and can't be asked now")
 
 _EXAMPLES: dict[str, Any] = {
@@ -187,6 +194,16 @@ class Api:
     async def nodes(self) -> Nodes:
         """Show the cluster as this node sees it."""
         return nodes_of(self._sidecar, self._address)
+
+    async def forget(self, name: NodeInQuery) -> SplitSide:
+        """Count a node no more that is gone for good, and that --on-split misses.
+
+        All nodes of this side are told. It is an operator's word: if that node lives on another
+        side of a split, both sides may decide from now on.
+        """
+        if why := self._sidecar.cluster.forget(name, self._sidecar.clock()):
+            raise HTTPException(409, why)
+        return side_of(self._sidecar)
 
     async def owner(self, key: KeyInQuery, backups: HowManyBackups = 2) -> Ownership:
         """Name the node that owns a key, and those that come next."""
@@ -320,6 +337,7 @@ def _add_routes(app: FastAPI, api: Api, secret: list[Any]) -> None:
     limits("GET", "/v1/keys", many.keys, secret, *_NOT_ALLOWED, _WRONG_ORDER, answers=KeysFound)
     limits("DELETE", "/v1/keys", many.reset_keys, secret, *_NOT_ALLOWED, _WRONG_PREFIX)
     cluster("GET", "/v1/nodes", api.nodes, secret, *_NOT_ALLOWED)
+    cluster("DELETE", "/v1/nodes", api.forget, secret, *_NOT_ALLOWED, _NOT_MISSED, _WRONG_NAME)
     cluster("GET", "/v1/owner", api.owner, secret, *_NOT_ALLOWED, _WRONG_KEY)
     cluster(
         "GET",

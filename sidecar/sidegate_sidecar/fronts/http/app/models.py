@@ -21,6 +21,7 @@ from sidegate.buckets.windows import WindowClock
 from sidegate.errors import CostError
 from sidegate.link.health import LinkState
 from sidegate.protocol.messages import require_key
+from sidegate.protocol.standing_messages import OnSplit
 from sidegate_sidecar.cluster.cluster import Stage
 from sidegate_sidecar.cluster.place.handover import Departure
 
@@ -54,6 +55,10 @@ KeyInPath = Annotated[
 ]
 KeyInQuery = Annotated[
     str, AfterValidator(fitting), Query(description=_KEY, examples=["customer-7"])
+]
+NodeInQuery = Annotated[
+    str,
+    Query(min_length=1, max_length=253, description="Name of a node.", examples=["node-b"]),
 ]
 HowManyBackups = Annotated[
     int, Query(ge=0, le=16, description="How many backups to name, as far as there are nodes.")
@@ -214,6 +219,7 @@ class RingNode(BaseModel):
         life="alive",
         incarnation=1795500000,
         owner=True,
+        zone="eu-1a",
         share=0.334,
         ring="6f8a2c7d9e01b345",
         rules="49c28c89d766",
@@ -228,6 +234,7 @@ class RingNode(BaseModel):
     )
     incarnation: int = Field(description="Rises each time the node says something new of itself.")
     owner: bool = Field(description="Whether it is on the ring.")
+    zone: str = Field(description="Where it runs; empty if it doesn't say, as a leaf doesn't.")
     share: float = Field(description="The part of all keys that it owns, 0 to 1.")
     ring: str = Field(description="Digest of the ring as it last told; empty while unknown.")
     rules: str | None = Field(
@@ -278,6 +285,26 @@ class Syncing(BaseModel):
     )
 
 
+class SplitSide(BaseModel):
+    """What the node that answers does in a split, and on which side of one it is."""
+
+    model_config = _example(on_split="quorum", share=1.0, counted=3, lost=[])
+
+    on_split: OnSplit = Field(description="Its --on-split.")
+    share: float = Field(
+        description="The share of each limit that its side serves: 1 unless it misses nodes, 0"
+        " where it is the smaller side, which goes by --on-unreachable."
+    )
+    counted: int = Field(
+        description="How many nodes it counts by: those on the ring, as all had agreed before any"
+        " was lost; 0 where --on-split is optimistic."
+    )
+    lost: list[str] = Field(
+        description="Nodes that count, and that it doesn't reach: dead, or on another side. None"
+        " where --on-split is optimistic."
+    )
+
+
 class Nodes(BaseModel):
     """The node that answers, and the cluster as it sees it."""
 
@@ -306,6 +333,7 @@ class Nodes(BaseModel):
         " `leaf`, which only forwards."
     )
     ready: bool = Field(description="Whether it has joined.")
+    split: SplitSide = Field(description="On which side of a split it is.")
     nodes: list[RingNode] = Field(description="All nodes by name, this one included.")
     strangers: list[Stranger] = Field(description="Addresses that aren't known to be nodes.")
     sync: Syncing = Field(description="How buckets get to where they should be.")

@@ -8,7 +8,14 @@ from sidegate.buckets.limits import SECOND
 from sidegate.link.health import LinkState
 from sidegate.version import __version__
 from sidegate_sidecar.cluster.cluster import Stage
-from sidegate_sidecar.fronts.http.app.models import Handovers, Nodes, RingNode, Stranger, Syncing
+from sidegate_sidecar.fronts.http.app.models import (
+    Handovers,
+    Nodes,
+    RingNode,
+    SplitSide,
+    Stranger,
+    Syncing,
+)
 
 if TYPE_CHECKING:
     from sidegate.link.address import Address
@@ -37,9 +44,21 @@ def nodes_of(sidecar: Sidecar, http: Address) -> Nodes:
         keys_backed_up=backed_up,
         stage=cluster.stage,
         ready=sidecar.ready,
+        split=side_of(sidecar),
         nodes=[_node(sidecar, it) for it in sorted(everyone, key=lambda it: it.name)],
         strangers=[_stranger(link) for link in sidecar.peers.strangers],
         sync=_syncing(sidecar),
+    )
+
+
+def side_of(sidecar: Sidecar) -> SplitSide:
+    """Return on which side of a split a node is."""
+    side = sidecar.cluster.side
+    return SplitSide(
+        on_split=side.on_split,
+        share=round(side.share, 4),
+        counted=side.counted,
+        lost=list(side.lost),
     )
 
 
@@ -58,6 +77,7 @@ def _node(sidecar: Sidecar, member: Member) -> RingNode:
         life=member.state.name.lower(),
         incarnation=member.incarnation,
         owner=member.owner,
+        zone=member.zone,
         share=cluster.ring.share(member.name),
         ring=cluster.ring.digest if is_me else member.digest,
         rules=cluster.rules.of(member.name),

@@ -143,6 +143,7 @@ async def test_nodes_are_shown() -> None:
             "life": "alive",
             "incarnation": node.cluster.membership.me.incarnation,
             "owner": True,
+            "zone": "",
             "share": ring.share(node.config.name),
             "ring": digest,
             "rules": "",
@@ -166,6 +167,7 @@ async def test_nodes_are_shown() -> None:
         "keys_backed_up": 0,
         "stage": "member",
         "ready": True,
+        "split": {"on_split": "optimistic", "share": 1.0, "counted": 0, "lost": []},
     }
 
 

@@ -67,7 +67,16 @@ async def test_the_document_says_what_needs_the_secret(client: httpx2.AsyncClien
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
     secured = {call["operationId"] for call in _calls(document) if "security" in call}
     asking = {"peek", "nodes", "owner", "keys", "report", "live"}
-    assert secured == {"check", "reserve", "commit", "reset", "reset_keys", "leave", *asking}
+    assert secured == {
+        "check",
+        "reserve",
+        "commit",
+        "reset",
+        "reset_keys",
+        "leave",
+        "forget",
+        *asking,
+    }
     for call in _calls(document):
         for status, answer in call["responses"].items():
             if status >= "400":

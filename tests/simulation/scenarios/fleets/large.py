@@ -1,5 +1,6 @@
 """Large clusters: what their nodes say, and how they take the crash of one."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from tests.simulation.world import World
@@ -32,11 +33,10 @@ def large(seed: int, count: int) -> Size:
     return Size(count, messages, sorted(noticed))
 
 
-def form(world: World, names: list[str]) -> None:
+def form(world: World, names: list[str], leaves: Collection[str] = ()) -> None:
     """Have many nodes be one ring without each having met each."""
     for name in names:
-        world.start(name, [])
-    me = [it.cluster.membership.me for it in world.running]
-    rumors = [(it.name, it.address, it.incarnation, 0, 1, "", it.claim) for it in me]
+        world.start(name, [], leaf=name in leaves)
+    members = [it.cluster.membership.me for it in world.running]
     for node in world.running:
-        node.know(rumors)
+        node.know(members)

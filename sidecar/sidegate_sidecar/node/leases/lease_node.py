@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _MICROSECOND: Final = 1_000  # ns
 
 
-class Leases:
+class LeaseNode:
     """What one node is asked to lend, and is given back. `clock` is in ns, `budget` in seconds."""
 
     def __init__(
@@ -98,7 +98,9 @@ class Leases:
     def _lend(self, asked: Borrow, now: int) -> Lent:
         cluster = self._cluster
         limits = known_limits(asked.limits)  # read before, for a check
-        if self._quiet.lasts(now) or limits is None or not self._may_lend(asked.key):
+        if limits is None or not limits.may_lease or self._quiet.lasts(now):
+            return self._nothing(asked)
+        if not self._may_lend(asked.key):
             return self._nothing(asked)
         number = self._next_serial()
         try:
@@ -107,14 +109,16 @@ class Leases:
         except SidegateError:  # a check is told which
             return self._nothing(asked)
         if loan.tokens:
-            self._local.note_charged((asked.key, limits.asked, loan.tokens))
+            self._local.hearers.charged((asked.key, limits.asked, loan.tokens), limits, now)
         lasts, pause = loan.lasts // _MICROSECOND, -(-loan.pause // _MICROSECOND)
         number = number if loan.tokens else 0
         name, tokens = cluster.name, loan.tokens
         return Lent(asked.id, Source.OWNER, name, tokens, lasts, number, pause, loan.debts)
 
     def _may_lend(self, key: str) -> bool:
-        return self._cluster.stage is Stage.MEMBER and self._cluster.decides(key)
+        cluster = self._cluster
+        is_whole = cluster.side.part.is_whole  # of a part of a limit nothing is lent
+        return is_whole and cluster.stage is Stage.MEMBER and cluster.decides(key)
 
     def _settle(self, row: ReturnedRow, now: int) -> None:
         key, text, number, unspent = row

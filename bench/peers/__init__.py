@@ -1,0 +1,1 @@
+"""Other limiters that are servers, beside ours: built, run, asked, and compared."""

@@ -1,0 +1,1 @@
+"""What peers are measured at, and the tables of it."""

@@ -1,0 +1,1 @@
+"""What a side of a split network does. Pure."""

@@ -1,0 +1,100 @@
+"""Voter sets: the nodes by which the sides of a split measure themselves. Pure.
+
+A side goes on that reaches more than half of the nodes that were there before. What was there
+before changes: nodes come, leave, and die for good. This is dynamic voting (Jajodia and Mutchler,
+1990), with the joint majorities of Raft's change of members (Ongaro and Ousterhout, 2014).
+
+A node that is on the side which goes on proposes the nodes that it reaches as the next set, and so
+promises: from then on it needs a majority of that set too, beside those of all before it. Once all
+nodes of the set have promised the same, it is agreed, and those before it count no more. Whoever
+missed that has promised it, or hears of it from one who has: two sides never both have a majority
+of all that they know of. Of two sets the one with the higher version counts, of the same version
+that with the larger names. Ties go to the side that has the smallest name.
+
+Who leaves says so, and is gone: it counts for neither side.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from sidegate.protocol.standing_messages import MAX_PROPOSED
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+
+class VoterSet(NamedTuple):
+    """Some nodes, sorted by name; of two sets the larger tuple counts. Version 0 is none."""
+
+    version: int
+    names: tuple[str, ...]
+
+
+NONE_YET: Final = VoterSet(0, ())
+
+
+def has_majority(names: Iterable[str], present: Collection[str], gone: Collection[str]) -> bool:
+    """Tell if those present are more than half of the names that aren't gone.
+
+    Or half of them, with the smallest one. Where all are gone nobody is left to ask.
+    """
+    voters = [name for name in names if name in present or name not in gone]
+    here = sum(name in present for name in voters)
+    return 2 * here > len(voters) or (
+        2 * here == len(voters) and (not voters or min(voters) in present)
+    )
+
+
+class VoterSets:
+    """The sets that one node counts by: the last agreed one, and those it has promised since."""
+
+    def __init__(self) -> None:
+        self.agreed = NONE_YET
+        self.proposed: list[VoterSet] = []
+        self.gone: set[str] = set()  # have left, or were forgotten by an operator's word
+
+    @property
+    def last(self) -> VoterSet:
+        """Return the last set that was agreed or promised."""
+        return self.proposed[-1] if self.proposed else self.agreed
+
+    def agree(self, voters: VoterSet) -> None:
+        """Count by this set, if it is later than the agreed one, and by none before it."""
+        if voters > self.agreed:
+            self.agreed = voters
+            self.proposed = [it for it in self.proposed if it > voters]
+
+    def propose(self, voters: VoterSet) -> None:
+        """Promise to count by this set as well.
+
+        Of too many the last one gives way: it was the last second's, and hardly agreed anywhere.
+        """
+        self.proposed = [*self.proposed[: MAX_PROPOSED - 1], voters]
+
+    def known(self, voters: tuple[int, tuple[str, ...]]) -> VoterSet:
+        """Return a set that was told, as the object that is known if one is.
+
+        To compare that with itself costs nothing, however many names it has.
+        """
+        return next((it for it in (self.agreed, *self.proposed) if it == voters), VoterSet(*voters))
+
+    def binding(self, told: Iterable[Told]) -> list[VoterSet]:
+        """Return the sets of which a side needs a majority, by all that its nodes have told."""
+        told = list(told)
+        agreed = max([self.agreed, *(it.agreed for it in told)])
+        proposed = {*self.proposed, *(voters for it in told for voters in it.proposed)}
+        return [agreed, *sorted(voters for voters in proposed if voters > agreed)]
+
+
+class Told(NamedTuple):
+    """The sets that another node counts by, and what it does in a split."""
+
+    on_split: str
+    agreed: VoterSet
+    proposed: tuple[VoterSet, ...]
+
+    def promised(self, names: tuple[str, ...]) -> int:
+        """Return the version under which it has promised or agreed a set, 0 if it hasn't."""
+        sets = (self.agreed, *self.proposed)
+        return max((version for version, of in sets if of == names), default=0)

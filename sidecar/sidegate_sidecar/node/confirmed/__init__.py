@@ -1,0 +1,1 @@
+"""Answers that wait until another node has what they charged."""

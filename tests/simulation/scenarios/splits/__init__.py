@@ -1,0 +1,1 @@
+"""Scenarios of splits where a side doesn't simply go on."""
