@@ -100,7 +100,9 @@ class Apps:
 async def apps(address: str) -> AsyncGenerator[Apps]:
     """Run both apps."""
     running = Apps(App("asyncio"), App("threads"))
-    blocking = BlockingClient(address, budget=BUDGET, secret="", remember_denials=False)
+    blocking = BlockingClient(
+        address, budget=BUDGET, secret="", remember_denials=False, lease=False
+    )
     async with client(address, budget=BUDGET) as asking:
         try:
             async with asyncio.TaskGroup() as group:

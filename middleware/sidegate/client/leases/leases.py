@@ -44,9 +44,10 @@ TICK_EVERY: Final = 0.0125
 # ns: an owner says 1 to 10 ms, and nobody is denied for longer on its word.
 MAX_PAUSE: Final = 10_000_000
 MAX_WAIT: Final = 1_000_000_000  # ns without asking, where nothing can be lent of such limits
-# ns: what was asked at the end of a pause may take so long, while checks are denied that come as
-# often as in the pause: within MAX_PAUSE of each other.
+# ns: what was asked at the end of a pause may take so long, while checks are denied that come all
+# the time. Those of a process that waits for the CPU come in bursts, with such gaps.
 MAX_UNHEARD: Final = 50_000_000
+MAX_GAP: Final = 25_000_000
 FIRST_BACKOFF: Final = 10_000_000  # ns without asking where an owner has tokens and lends none
 # checks in a pause, and half of those in the one before it: who asks so often asks again soon
 MIN_REFUSED: Final = 4
@@ -102,7 +103,7 @@ class AppLeases:
             it.denied += 1
             it.refused += 1
             if it.asked_at and it.refused >= MIN_REFUSED:
-                until = min(now + MAX_PAUSE, it.asked_at + MAX_UNHEARD)
+                until = min(now + MAX_GAP, it.asked_at + MAX_UNHEARD)
                 it.denied_until = max(it.denied_until, until)
             return denial
         return None
@@ -115,7 +116,7 @@ class AppLeases:
     def _ask(self, it: Borrower, now: int) -> None:
         it.asked_at = now
         # Where checks come all the time, those up to the answer are denied as those before.
-        it.deny_until(it.denied_until + MAX_PAUSE if it.refused >= MIN_REFUSED else 0)
+        it.deny_until(it.denied_until + MAX_GAP if it.refused >= MIN_REFUSED else 0)
         self.wishes.append((it, it.wanted(now)))
 
     # --- what begins

@@ -228,7 +228,7 @@ class TestPauses:
         session.now += 2 * MS
         assert session.check() is not None
         assert len(session.leases.wishes) == 1
-        session.now += 10 * MS
+        session.now += 25 * MS
         assert session.check() is None  # nobody has asked in between
 
     def test_and_for_50_ms_at_the_most(self) -> None:
