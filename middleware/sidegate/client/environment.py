@@ -70,6 +70,7 @@ OF_SIDECARS = frozenset(
         "SIDEGATE_TLS_CA",
         "SIDEGATE_TLS_CERT",
         "SIDEGATE_TLS_KEY",
+        "SIDEGATE_ZONE",
     }
 )
 """What the command reads: its options, the secret, and the seed of the ring."""
