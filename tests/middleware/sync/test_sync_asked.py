@@ -11,6 +11,7 @@ from sidegate.limiter.limits.applied import RouteName, applied
 from sidegate.limiter.limits.functions import AppFunction
 from sidegate.limiter.limits.route_limit import route_limit
 from sidegate.ruleset.ruleset import read_rules
+from sidegate.testing import isolated
 from tests.middleware.client.puppet_client import pair, say
 from tests.support.in_process.cluster import client, cluster
 
@@ -38,7 +39,7 @@ async def test_a_denial_with_it_is_remembered_and_an_answer_given_back() -> None
 
 def test_threads_ask_by_it_too() -> None:
     """In the process itself there is nobody else to tell."""
-    with BlockingClient("memory") as asking:
+    with isolated(), BlockingClient("memory") as asking:
         assert asking.check("k", LIMIT, 5, sync=True).allowed
         assert not asking.check("k", LIMIT, sync=True).allowed
 

@@ -361,10 +361,12 @@ async def test_a_rule_says_how_much_may_be_held(tmp_path: Path) -> None:
             assert held.held == 2_000
             assert await asking.peek("llm:42") == {DAY: 2_000}
             held.actual = 0
-        blocking = BlockingClient(str(node.link), budget=20.0, secret="")
 
         def in_a_thread() -> int:
-            with blocking.reserve("42", "@llm", 15_000) as held:
+            with (
+                BlockingClient(str(node.link), budget=20.0, secret="") as blocking,
+                blocking.reserve("42", "@llm", 15_000) as held,
+            ):
                 assert held is not None
                 held.actual = 0
                 return held.held
