@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sidegate.buckets.limits import SECOND, parse_limits
 from sidegate.client.blocking import BlockingClient
-from sidegate.protocol.holds.lease_messages import Borrow
+from sidegate.client.leases.in_threads import ThreadLeases
+from sidegate.client.leases.sampling import MIN_SAMPLES
+from sidegate.protocol.holds.lease_messages import MAX_LEASE, Borrow, Lent, Returned
 from sidegate.protocol.messages import Forget, Refund
 from sidegate.protocol.outcome_messages import Outcomes
 from sidegate.testing import isolated
@@ -20,6 +23,8 @@ from tests.support.waiting import AMPLE, PATIENCE, in_threads
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from multiprocessing.connection import Connection
+
+    from sidegate.client.leases.in_threads import Word
 
 LIMITS = "100000/hour"  # so slow that nothing to speak of comes back meanwhile
 
@@ -161,6 +166,24 @@ def test_what_stands_in_for_the_sidecar_decides(client: BlockingClient) -> None:
     until_leased(client)
     with isolated():
         assert source(client) == "memory"
+
+
+def test_who_asks_now_and_then_borrows_no_more() -> None:
+    """What is lent for a check a second would lapse each time: a limit would let less through."""
+    words: list[Word] = []
+    leases = ThreadLeases(AMPLE, lambda: words.extend(leases.words()), remembers=True)
+    limits, now = parse_limits(LIMITS), time.monotonic_ns()
+    for _ in range(MIN_SAMPLES):
+        leases.saw(("k", LIMITS, 1), limits, now)
+    (borrow,) = words
+    assert isinstance(borrow, Borrow)
+    leases.told(Lent(borrow.id, "owner", "n1", 2, MAX_LEASE, 7, 0, [0]))
+    words.clear()
+    for second in range(1, 4):
+        assert leases.spend("k", limits, 1, now + second * SECOND) is None
+    assert leases.words() == [Returned(0, [("k", LIMITS, 7, 2)])]
+    assert not leases.table
+    assert not words
 
 
 def _child(client: BlockingClient, told: Connection) -> None:
