@@ -135,6 +135,18 @@ def test_several_checks_are_charged_all_or_none_also_by_leases(sidecar: SidecarD
             is_given_back = first.source == "lease" and not sidecar.refunds
 
 
+def test_what_is_always_asked_together_is_leased_too(
+    sidecar: SidecarDouble, client: BlockingClient
+) -> None:
+    deadline = time.monotonic() + PATIENCE
+    made = Counter[str]()
+    while not {"k", "l"} <= {*made}:
+        assert time.monotonic() < deadline
+        both = client.check_all([("k", LIMITS, 1), ("l", LIMITS, 1)])
+        made.update(key for key, it in zip("kl", both, strict=True) if it and it.source == "lease")
+    assert wishes(sidecar) >= 2
+
+
 def test_who_forbids_leases_borrows_nothing(sidecar: SidecarDouble) -> None:
     sidecar.lends = 50
     with BlockingClient(sidecar.address, budget=AMPLE, lease=False) as asking:
