@@ -133,6 +133,8 @@ class BlockingClient(ThreadHolds, SlotsInThreads):
         for key, decided in zip(keys, made, strict=True):
             if not isinstance(decided, BaseException) and not decided.allowed:
                 shared.remember(key, decided, asked_at)
+        for check, limits in rest:
+            shared.saw(check, limits, asked_at)
         return all_or_none(keys, made, self.refund)
 
     def refund(self, key: str, decision: Decision, limits: Limits | None = None) -> None:

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from sidegate.buckets.lending import Lending
 
 
-def lease_metrics(lending: Lending) -> Iterator[Metric]:
-    """Give the metrics of what a node has lent."""
+def lease_metrics(lending: Lending, now: int) -> Iterator[Metric]:
+    """Give the metrics of what a node has lent, as of `now` (ns): what nobody gives back lapses."""
+    lending.lapse(now)
     text = "Leases of tokens that this node has lent to apps, and that aren't over."
     yield gauge("leases_open", text, len(lending))
     text = (

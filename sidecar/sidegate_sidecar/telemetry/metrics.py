@@ -67,7 +67,7 @@ class SidecarCollector(Collector):
         yield from _members(sidecar.cluster)
         yield from _syncing(sidecar)
         yield from reservation_metrics(sidecar.node.reservations.table)
-        yield from lease_metrics(sidecar.node.leases.lending)
+        yield from lease_metrics(sidecar.node.leases.lending, sidecar.node.clock())
         if sidecar.cache is not None:
             yield from cache_metrics(sidecar.cache)
         yield from slot_metrics(sidecar.sessions.slots.node)

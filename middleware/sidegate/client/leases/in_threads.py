@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from sidegate.client.leases.in_loop import TELL_EVERY
-from sidegate.client.leases.leases import TICK_EVERY, AppLeases
+from sidegate.client.leases.leases import IDLE, TICK_EVERY, AppLeases
 from sidegate.protocol.holds.lease_messages import Borrow, Lent, Returned
 from sidegate.protocol.outcome_messages import Outcomes
 
@@ -53,6 +53,9 @@ class ThreadLeases:
         """Return the decision of a check that can be made here, None if it has to be asked."""
         leases = self._leases
         with self._lock:
+            if now >= self._tick_at + IDLE:  # else who asks once a second borrows for each check
+                leases.end()
+                self._is_due = True
             made = leases.spend(key, limits, cost, now)
             if now >= self._tick_at:
                 self._tick(now)
@@ -80,6 +83,8 @@ class ThreadLeases:
         """Look at a check that was asked: is it hot?"""
         with self._lock:
             is_hot = self._leases.saw([check], [limits], now)
+            if is_hot:  # nobody has looked while there were none
+                self._tick_at = max(self._tick_at, time.monotonic_ns())
         if is_hot:
             self._converse()
 

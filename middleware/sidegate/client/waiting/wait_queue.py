@@ -84,6 +84,9 @@ class WaitQueue:
             return
         self._debts, self._told_at, self._chance = (), now, chance
         self._paused_until = -inf
+        if decision.source is Source.LEASE:  # its debts don't say what is left of the lease
+            self._pauses = 0
+            return
         if decision.allowed or decision.wait:
             self._debts, self._pauses = decision.debts, 0
             return

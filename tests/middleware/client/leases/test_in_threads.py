@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sidegate.buckets.limits import SECOND, parse_limits
 from sidegate.client.blocking import BlockingClient
-from sidegate.protocol.holds.lease_messages import Borrow
+from sidegate.client.leases.in_threads import ThreadLeases
+from sidegate.client.leases.sampling import MIN_SAMPLES
+from sidegate.protocol.holds.lease_messages import MAX_LEASE, Borrow, Lent, Returned
 from sidegate.protocol.messages import Forget, Refund
 from sidegate.protocol.outcome_messages import Outcomes
 from sidegate.testing import isolated
@@ -20,6 +23,8 @@ from tests.support.waiting import AMPLE, PATIENCE, in_threads
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from multiprocessing.connection import Connection
+
+    from sidegate.client.leases.in_threads import Word
 
 LIMITS = "100000/hour"  # so slow that nothing to speak of comes back meanwhile
 
@@ -130,6 +135,18 @@ def test_several_checks_are_charged_all_or_none_also_by_leases(sidecar: SidecarD
             is_given_back = first.source == "lease" and not sidecar.refunds
 
 
+def test_what_is_always_asked_together_is_leased_too(
+    sidecar: SidecarDouble, client: BlockingClient
+) -> None:
+    deadline = time.monotonic() + PATIENCE
+    made = Counter[str]()
+    while not {"k", "l"} <= {*made}:
+        assert time.monotonic() < deadline
+        both = client.check_all([("k", LIMITS, 1), ("l", LIMITS, 1)])
+        made.update(key for key, it in zip("kl", both, strict=True) if it and it.source == "lease")
+    assert wishes(sidecar) >= 2
+
+
 def test_who_forbids_leases_borrows_nothing(sidecar: SidecarDouble) -> None:
     sidecar.lends = 50
     with BlockingClient(sidecar.address, budget=AMPLE, lease=False) as asking:
@@ -161,6 +178,24 @@ def test_what_stands_in_for_the_sidecar_decides(client: BlockingClient) -> None:
     until_leased(client)
     with isolated():
         assert source(client) == "memory"
+
+
+def test_who_asks_now_and_then_borrows_no_more() -> None:
+    """What is lent for a check a second would lapse each time: a limit would let less through."""
+    words: list[Word] = []
+    leases = ThreadLeases(AMPLE, lambda: words.extend(leases.words()), remembers=True)
+    limits, now = parse_limits(LIMITS), time.monotonic_ns()
+    for _ in range(MIN_SAMPLES):
+        leases.saw(("k", LIMITS, 1), limits, now)
+    (borrow,) = words
+    assert isinstance(borrow, Borrow)
+    leases.told(Lent(borrow.id, "owner", "n1", 2, MAX_LEASE, 7, 0, [0]))
+    words.clear()
+    for second in range(1, 4):
+        assert leases.spend("k", limits, 1, now + second * SECOND) is None
+    assert leases.words() == [Returned(0, [("k", LIMITS, 7, 2)])]
+    assert not leases.table
+    assert not words
 
 
 def _child(client: BlockingClient, told: Connection) -> None:

@@ -68,6 +68,16 @@ def test_only_the_first_asks() -> None:
     assert scene.queue.next_step(third, 1.0) == inf
 
 
+def test_behind_one_who_was_served_by_a_lease_the_next_asks_whatever_the_owner_owed() -> None:
+    """The owner may have lent all that it had: then it is in the lease."""
+    scene = Scene()
+    first = scene.join("1")
+    second = scene.join("2", deadline=1.2)
+    scene.told(decided(allowed=True, debt=10.0, source=Source.LEASE), now=1.0)
+    scene.queues.leave(scene.queue, first)
+    assert scene.queue.next_step(second, 1.0) <= 1.0
+
+
 def test_it_asks_again_when_its_wait_is_over() -> None:
     scene = Scene()
     first = scene.join("1")
