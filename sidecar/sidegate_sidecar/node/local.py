@@ -74,7 +74,7 @@ class Local:
         self._counting = counting
         self._goes_on = False  # is _go_on going to be called?
         self._decided = cluster.sync.decided
-        self._confirmed = ConfirmedAnswers(cluster, fallback, counts, self.deadline)
+        self._confirmed = ConfirmedAnswers(cluster, fallback, counts, self.deadline, clock)
         self._tally_own = counts.tally("app", Source.OWNER)
         self._tally_forwarded = counts.tally("node", Source.OWNER)
 

@@ -6,7 +6,7 @@ from sidegate.buckets.limits import SYNC
 from sidegate.protocol.messages import NOBODY, Merged
 from sidegate_sidecar.node.local import ANSWERS_SHARE
 from sidegate_sidecar.replication.early.confirming import MAX_WAITING
-from tests.sidecar.node.confirmed.recorded_owner import BUDGET, RecordedOwner
+from tests.sidecar.node.confirmed.recorded_owner import BUDGET, MS, RecordedOwner
 
 LIMIT = "10/hour"
 SYNCED = SYNC + LIMIT
@@ -80,6 +80,21 @@ def test_without_a_word_in_time_the_policy_answers_an_app(
     outcome = "allowed" if allowed else "denied"
     assert owner.node.counts.checks["app", policy, outcome] == 1
     assert owner.node.counts.checks["app", "owner", "allowed"] == 0
+
+
+def test_what_closed_gives_back_is_of_the_window_in_which_it_was_charged() -> None:
+    owner = RecordedOwner("b", policy="closed")
+    key, limit = owner.key(), "10/hour window"
+    owner.now += 3_600 * 10**9 - owner.now % (3_600 * 10**9) - MS
+    owner.cluster.begin(owner.now)
+    owner.ask((key, SYNC + limit, 1))
+    owner.tick(2)
+    owner.ask((key, limit, 3))
+    [(_, before)] = owner.node.buckets.held(key, owner.now)
+    owner.tick(PATIENCE)
+    assert [it.source for it in owner.answers] == ["owner", "closed"]
+    [(_, after)] = owner.node.buckets.held(key, owner.now)
+    assert after == before
 
 
 def test_it_is_time_to_tick_when_somebody_has_waited_long_enough() -> None:
