@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from sidegate.buckets.limits import parse_limits
@@ -36,7 +37,8 @@ class Flush:
     ) -> None:
         self.ring = ring
         self.changed: set[Check] = set()
-        self.unsent_tokens: dict[str, int] = {}  # by key, since the last flush
+        # Since the last flush, by the text of limits and key.
+        self.unsent_tokens: defaultdict[str, dict[str, int]] = defaultdict(dict)
         self.at_risk: set[Check] = set()  # of those changed: what is to go out before the others
         self.is_urgent = False  # is somebody to hear of a change at once?
         self.me = me
