@@ -301,6 +301,7 @@ class Sync:
             self.copies.pulled(sender)
 
     def _pulled_by(self, sender: str, message: Pull, now: int) -> None:
+        self._sending.asked(sender)
         self._walk.pulled_by(sender, message.id, message.part)
         self.rows.walk_all()
         self._flush.place_all(now)
@@ -320,6 +321,7 @@ class Sync:
         if message.new:
             self._walk.renew(sender)
             self.rows.walk_all()
+        self._sending.asked(sender)
         self._inquiries.add(sender, message.ring)
 
     def _settle(self, sender: str, message: Charged, now: int) -> Settled:

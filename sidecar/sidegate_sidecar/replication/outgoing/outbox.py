@@ -62,13 +62,23 @@ class Outbox:
     Times are in ns.
     """
 
-    __slots__ = ("_changed", "_early", "_flying", "_found", "_since", "overflowed", "waiting")
+    __slots__ = (
+        "_changed",
+        "_early",
+        "_flying",
+        "_found",
+        "_last_before",
+        "_since",
+        "overflowed",
+        "waiting",
+    )
 
     def __init__(self) -> None:
         self._changed: dict[str, dict[str, None]] = {}  # keys by the text of their limit
         self._found: dict[str, dict[str, None]] = {}
         self._flying: dict[int, _Flying] = {}
         self._early = 0  # how many of those went out early
+        self._last_before = 0  # the last message before it was asked what is left
         self._since = 0  # when the oldest of those that wait came in
         self.waiting = 0  # buckets that are not on their way yet
         self.overflowed = False  # then it takes nothing, until all is put into it anew
@@ -77,9 +87,27 @@ class Outbox:
         return bool(self._changed or self._found or self._flying)
 
     @property
+    def lacks_some(self) -> bool:
+        """Is there a bucket that isn't merged there yet, but for later changes?"""
+        return bool(self._changed or self._found) or any(True for _ in self._missed())
+
+    @property
     def has_changes(self) -> bool:
-        """Is there a change that isn't merged there yet?"""
-        return bool(self._changed) or any(it.has_changes for it in self._flying.values())
+        """Is there a change that isn't merged there yet, but for later ones?"""
+        return bool(self._changed) or any(it.has_changes for it in self._missed())
+
+    def asked(self, number: int) -> None:
+        """Called when that node asks what is left; `number` is of our last message until then.
+
+        What goes out early from now on it hears before the answer. It isn't to be waited for: where
+        ever more is at risk there was always some of it on its way.
+        """
+        self._last_before = number
+
+    def _missed(self) -> Iterator[_Flying]:
+        for number, flying in self._flying.items():
+            if not flying.is_early or number <= self._last_before:
+                yield flying
 
     @property
     def window_is_full(self) -> bool:
