@@ -105,6 +105,15 @@ def test_it_is_time_to_tick_when_somebody_has_waited_long_enough() -> None:
     assert owner.cluster.tick(owner.now) <= PATIENCE * 1e6
 
 
+def test_who_has_waited_long_enough_is_answered_between_two_full_ticks_too() -> None:
+    owner = RecordedOwner("b")
+    owner.ask((owner.key(), SYNCED, 1))
+    owner.now += int(PATIENCE * MS) + 1
+    owner.cluster.begin(owner.now)
+    owner.cluster.work(owner.now)
+    assert [it.source for it in owner.answers] == ["open"]
+
+
 def test_a_backup_that_was_late_is_not_waited_for_until_it_merges_something() -> None:
     owner = RecordedOwner("b")
     key = owner.key()
