@@ -53,6 +53,14 @@ class SlotPlaces:
         """May a node be asked now?"""
         return self._silence.can_ask(name, now)
 
+    def decides_alone(self, name: str, key: str, now: int) -> bool:
+        """Does a node answer about a key without asking another one, whose silence may be to blame?
+
+        Who stands in for an owner asks that one, as long as it doesn't know that it is silent, and
+        who has just become the owner asks the former one.
+        """
+        return self.pair(key)[0] == name and not self.former(key, now)
+
     def former(self, key: str, now: int) -> str:
         """Return the owner of a key before the ring changed, if that was just now; else ""."""
         for replaced, ring in self._former:
