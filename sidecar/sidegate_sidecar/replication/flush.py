@@ -82,6 +82,13 @@ class Flush:
         """Called when a check was decided here in place of its owner, whom the ledger tells."""
         self._stood_in.add((owner, check))
 
+    def all_sent(self, key: str, text: str) -> None:
+        """Called when all that a key was charged by the limits of a text is on its way."""
+        counts = self.unsent_tokens[text]
+        counts.pop(key, None)
+        if not counts:  # a text may be one of many that were made up
+            del self.unsent_tokens[text]
+
     def targets_of(self, key: str) -> Iterable[str]:
         """Return who else is to have what is known of a key."""
         targets = [name for name in self.ring.pair(key) if name and name != self.me]

@@ -64,7 +64,7 @@ class AtRisk:
                 elif message.groups:
                     messages.append((target, message))
         for key, text, _ in sent:
-            self._flush.unsent_tokens[text].pop(key, None)
+            self._flush.all_sent(key, text)
         self._flush.changed -= sent
         self._saved_at = max(self._saved_at, now) + EARLY_EVERY * max(len(messages), 1)
         return messages, sent
