@@ -13,6 +13,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sidegate.buckets.limits import SECOND
+from sidegate.buckets.windows import windows_in
 
 if TYPE_CHECKING:
     from sidegate.buckets.buckets import BucketTable
@@ -86,7 +87,7 @@ class Lending:
         pause = _pause(limits, debts, wanted) if tokens == here else 0
         lasts = max(_spent_in(tokens, wanted), self._headroom(key, limits, debts, tokens))
         lasts = min([longest, lasts, *_windows_left(limits, debts)])
-        self._enter(number, Lease(key, limits, tokens, now + lasts, _windows(limits, debts)), now)
+        self._enter(number, Lease(key, limits, tokens, now + lasts, windows_in(limits, debts)), now)
         return LeaseTerms(tokens, lasts, pause, debts)
 
     def _enter(self, number: int, lease: Lease, now: int) -> None:
@@ -178,14 +179,6 @@ def _pause(limits: Limits, debts: list[int], wanted: int) -> int:
 def _spent_in(tokens: int, wanted: int) -> int:
     """Return in how many ns tokens are spent twice over, by who wants so many in LAPSE."""
     return max(2 * tokens * LAPSE // wanted, _SHORTEST)
-
-
-def _windows(limits: Limits, debts: list[int]) -> list[int]:
-    """Return for each limit the number of its window, 0 for none."""
-    windows = [0] * len(limits.items)
-    for at, place in enumerate(limits.windows):
-        windows[place] = debts[len(limits.items) + 2 * at + 1]
-    return windows
 
 
 def _windows_left(limits: Limits, debts: list[int]) -> list[int]:

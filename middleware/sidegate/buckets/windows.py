@@ -188,6 +188,14 @@ def dated(limits: Limits, windows: Sequence[int]) -> str:
     return mark + "; ".join(texts)
 
 
+def windows_in(limits: Limits, debts: Sequence[int]) -> list[int]:
+    """Return for each limit the number of its window, 0 for none; debts as `take` gives them."""
+    windows = [0] * len(limits.items)
+    for at, place in enumerate(limits.windows):
+        windows[place] = debts[len(limits.items) + 2 * at + 1]
+    return windows
+
+
 def undated(text: str) -> tuple[str, list[int]]:
     """Return the text of limits, and of each its window's number, 0 where there is none.
 

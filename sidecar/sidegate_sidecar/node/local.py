@@ -74,7 +74,7 @@ class Local:
         self._counting = counting
         self._goes_on = False  # is _go_on going to be called?
         self._decided = cluster.sync.decided
-        self._confirmed = ConfirmedAnswers(cluster, fallback, counts, self.deadline)
+        self._confirmed = ConfirmedAnswers(cluster, fallback, counts, self.deadline, clock)
         self._tally_own = counts.tally("app", Source.OWNER)
         self._tally_forwarded = counts.tally("node", Source.OWNER)
 
@@ -97,7 +97,7 @@ class Local:
             checks = [checks[position] for position in positions]
         answers: list[Answer] = []
         denied = errors = 0
-        is_backed_up = len(self._cluster.ring.nodes) > 1
+        is_backed_up = self.hearers.exist
         at_risk: list[Check] = []
         awaited: list[int] = []  # places of those that are answered when the backup has them
         unsent = self.hearers.unsent
@@ -126,7 +126,8 @@ class Local:
                         if limits.sync:
                             awaited.append(len(answers) - 1)
                         else:
-                            count = unsent[key] = unsent.get(key, 0) + cost
+                            counts = unsent[text]
+                            count = counts[key] = counts.get(key, 0) + cost
                             if count > limits.max_unsent:
                                 at_risk.append(check)
                 else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from sidegate.buckets.limits import parse_limits
@@ -36,7 +37,8 @@ class Flush:
     ) -> None:
         self.ring = ring
         self.changed: set[Check] = set()
-        self.unsent_tokens: dict[str, int] = {}  # by key, since the last flush
+        # Since the last flush, by the text of limits and key.
+        self.unsent_tokens: defaultdict[str, dict[str, int]] = defaultdict(dict)
         self.at_risk: set[Check] = set()  # of those changed: what is to go out before the others
         self.is_urgent = False  # is somebody to hear of a change at once?
         self.me = me
@@ -79,6 +81,13 @@ class Flush:
     def stood_in(self, owner: str, check: Check) -> None:
         """Called when a check was decided here in place of its owner, whom the ledger tells."""
         self._stood_in.add((owner, check))
+
+    def all_sent(self, key: str, text: str) -> None:
+        """Called when all that a key was charged by the limits of a text is on its way."""
+        counts = self.unsent_tokens[text]
+        counts.pop(key, None)
+        if not counts:  # a text may be one of many that were made up
+            del self.unsent_tokens[text]
 
     def targets_of(self, key: str) -> Iterable[str]:
         """Return who else is to have what is known of a key."""

@@ -40,7 +40,8 @@ class Lacking:
 
     def has_buckets(self, name: str) -> bool:
         """Has a node all buckets, and rows of reservations?"""
-        return not (self.outboxes.get(name) or self.rows.lacks_some(name))
+        box = self.outboxes.get(name)
+        return not ((box and box.lacks_some) or self.rows.lacks_some(name))
 
     def has_changes(self, name: str) -> bool:
         """Has a node all that has changed, whatever a walk has found for it?"""

@@ -236,12 +236,11 @@ class Sync:
     def gone(self, name: str) -> None:
         """Expect nothing from a node any more, and send it nothing."""
         self._pulling.on_disconnected(name)
-        for sent in (self._outboxes, self.rows, self._inquiries):
-            sent.drop(name)
+        owed = self._outboxes, self.rows, self._inquiries, self._ledgers, self._resetting
+        for it in owed:
+            it.drop(name)
         self.early.unreachable(name)
-        self._ledgers.drop(name)
         self.resets.on_disconnected(name)
-        self._resetting.drop(name)
         self._walk.gone(name)
         self.copies.gone(name)
 
@@ -301,6 +300,7 @@ class Sync:
             self.copies.pulled(sender)
 
     def _pulled_by(self, sender: str, message: Pull, now: int) -> None:
+        self._sending.asked(sender)
         self._walk.pulled_by(sender, message.id, message.part)
         self.rows.walk_all()
         self._flush.place_all(now)
@@ -320,6 +320,7 @@ class Sync:
         if message.new:
             self._walk.renew(sender)
             self.rows.walk_all()
+        self._sending.asked(sender)
         self._inquiries.add(sender, message.ring)
 
     def _settle(self, sender: str, message: Charged, now: int) -> Settled:
@@ -348,15 +349,16 @@ class Sync:
         for name in self._outboxes.bound():
             self._walk.lacks(name)
         questions = self.copies.questions(now, self._usable)
-        return [*self.early.tick(now), *outgoing, *questions, *self._pulling.ask_again(now)]
+        return [*outgoing, *questions, *self._pulling.ask_again(now)]
 
     def work(self, now: int) -> Sends:
-        """Do one piece of the work that there is: send what the windows have room for, or walk on.
+        """Do a piece of work, of 0.1 ms: send what the windows have room for, or walk on.
 
-        It takes a tenth of a millisecond: whoever has more time in this turn calls it again.
+        Whoever has more time in this turn calls it again. What can't wait goes out in any case.
         """
+        outgoing = self.early.tick(now)
         self._flush.tick(now)
-        if outgoing := self._send(now):
+        if outgoing := outgoing + self._send(now):
             return outgoing
         if not self._outboxes.hold_up:
             self._add(self._walk.slice(), now)

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from sidegate.buckets.decision import OnUnreachable, Source
 from sidegate.buckets.limits import parse_limits
+from sidegate.buckets.windows import windows_in
 from sidegate.protocol.messages import NOBODY, Answers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sidegate.client.unreachable.fallback import Fallback
-    from sidegate.protocol.messages import Answer, Checks
+    from sidegate.protocol.messages import Answer, Check, Checks
     from sidegate_sidecar.cluster.cluster import Cluster
     from sidegate_sidecar.node.counts import Counts
     from sidegate_sidecar.node.forward import Send
@@ -27,11 +28,13 @@ class ConfirmedAnswers:
         fallback: Fallback,
         counts: Counts,
         deadline: Callable[[Checks, int], int],
+        clock: Callable[[], int],
     ) -> None:
         self._cluster = cluster
         self._fallback = fallback
         self._counts = counts
         self._deadline = deadline
+        self._clock = clock
 
     def send_again(
         self, frame: Checks, found: dict[int, Answer], source: Source, send: Send, now: int
@@ -77,7 +80,7 @@ class ConfirmedAnswers:
                 none: list[Answer] = [[0]] * len(positions)
                 send(Answers(frame.id, NOBODY, self._cluster.name, positions, none))
             else:
-                self._by_policy(frame, positions, known, send, now)
+                self._by_policy(frame, positions, known, send)
 
         wanted = [(position, frame.checks[position]) for position in decided if position in waiting]
         self._cluster.confirm(wanted, self._deadline(frame, now), done, now)
@@ -87,7 +90,7 @@ class ConfirmedAnswers:
             send(Answers(frame.id, Source.OWNER, self._cluster.name, rest, known))
 
     def _by_policy(
-        self, frame: Checks, positions: list[int], decided: list[Answer], send: Send, now: int
+        self, frame: Checks, positions: list[int], decided: list[Answer], send: Send
     ) -> None:
         """Answer an app: all is charged here, but nobody else knows of it.
 
@@ -99,11 +102,19 @@ class ConfirmedAnswers:
                 answers = [[1] for _ in positions]
             case OnUnreachable.CLOSED:
                 answers = [[0] for _ in positions]
-                for position in positions:
-                    key, text, cost = frame.checks[position]
-                    self._cluster.sync.refund(key, parse_limits(text), cost, now)
+                for position, answer in zip(positions, decided, strict=True):
+                    self._give_back(frame.checks[position], answer)
             case OnUnreachable.LOCAL:
                 pass
         self._counts.tally("app", self._fallback.source).add(answers)
         source, node = self._fallback.source, self._cluster.name
         send(Answers(frame.id, source, node, positions, answers))
+
+    def _give_back(self, check: Check, answer: Answer) -> None:
+        """Give back what a check has charged, but of windows that have ended meanwhile."""
+        if isinstance(answer, str):  # an error has charged nothing
+            return
+        key, text, cost = check
+        limits = parse_limits(text)
+        windows = windows_in(limits, answer[1:])
+        self._cluster.sync.refund(key, limits, cost, self._clock(), windows)

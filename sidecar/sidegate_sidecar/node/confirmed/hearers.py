@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class Hearers:
     """Those who hear of the charges of one node. `wake` is called where there is something to do.
 
-    `unsent` are the tokens by key that no backup has heard of yet; see `replication/early/`.
+    `unsent` are the tokens that no backup has heard of yet, by the text of limits and key; see
+    `replication/early/`.
     """
 
     def __init__(self, buckets: BucketTable, cluster: Cluster, wake: Callable[[], None]) -> None:
@@ -25,15 +26,22 @@ class Hearers:
         self._buckets = buckets
         self._cluster = cluster
 
+    @property
+    def exist(self) -> bool:
+        """Is there anybody: another owner, or a newcomer that has asked for what it will own?"""
+        cluster = self._cluster
+        return len(cluster.ring.nodes) > 1 or cluster.sync.is_pulled
+
     def charged(self, check: Check, limits: Limits, now: int) -> None:
         """Have the backups hear of what was charged beside checks, if there are any.
 
         It is to be called before anybody else hears of it, as what is at risk goes out first.
         """
-        if len(self._cluster.ring.nodes) == 1:
+        if not self.exist:
             return
-        key, _, cost = check
-        count = self.unsent[key] = self.unsent.get(key, 0) + cost
+        key, text, cost = check
+        unsent = self.unsent[text]
+        count = unsent[key] = unsent.get(key, 0) + cost
         sent = self._cluster.back_up([check], now) if count > limits.max_unsent else ()
         changes = (*(() if check in sent else (check,)), *self._buckets.take_carried())
         if changes:
@@ -48,7 +56,7 @@ class Hearers:
             sync.stood_in(owner, check, limits, charge, now)
             self.wake()
         elif charge[2]:
-            self.changed((check,))
+            self.charged(check, limits, now)
 
     def changed(self, checks: Iterable[Check]) -> None:
         """Mark the buckets of these checks as changed, for their backups."""

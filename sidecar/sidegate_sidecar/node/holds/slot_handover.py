@@ -52,24 +52,24 @@ class SlotHandover:
             self._left = None
         told: dict[tuple[str, str], list[HeldRow]] = {}
         for held in some:
-            owner = self._new_owner(held.key)
+            owner = self._new_owner(held.key, now)
             if owner not in {"", held.holder} and self._table.is_held(held.slot):
                 row = held.slot, held.key, max(held.ends - now, 0) // MILLISECOND
                 told.setdefault((owner, held.holder), []).append(row)
         for (owner, holder), rows in told.items():
             self._around.post(owner, SlotsHeld(MAX_HOPS, holder, rows))
 
-    def granted(self, answer: SlotAnswer, key: str, via: str) -> None:
+    def granted(self, answer: SlotAnswer, key: str, via: str, now: int) -> None:
         """Called when a slot was granted here: by a ring that is over, or for who owns it now.
 
         The answer goes by way of a node, or of none: the owner, or who stands in for it.
         """
-        owner = self._new_owner(key)
+        owner = self._new_owner(key, now)
         if owner not in {"", answer.holder, via}:
             row = answer.slot, key, LASTS // MILLISECOND
             self._around.post(owner, SlotsHeld(MAX_HOPS, answer.holder, [row]))
 
-    def _new_owner(self, key: str) -> str:
+    def _new_owner(self, key: str, now: int) -> str:
         """Return who owns a key that was this node's until the ring changed; else ""."""
         owner, me = self._places.pair(key)[0], self._around.name
-        return owner if owner != me and self._places.owner_before(key) == me else ""
+        return owner if owner != me and self._places.owned_before(key, now) else ""

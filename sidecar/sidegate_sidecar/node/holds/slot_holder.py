@@ -309,7 +309,8 @@ class SlotHolder:
         if asked.queued:
             self._forget_asked(asked, now)
             return
-        self._silence.noted(asked.to, asked.at, now)
+        if self._places.decides_alone(asked.to, asked.ask.key, now):
+            self._silence.noted(asked.to, asked.at, now)
         asked.silent = True
         asked.tried.add(asked.to)
         self._ask_next(asked, now)

@@ -142,7 +142,8 @@ class SlotNode:
         """Give an answer to the holder of its question, by the way that it came if need be."""
         holder = answer.holder
         if answer.state is SlotState.GRANTED:
-            self.handover.granted(answer, key, self._via if self._is_former else "")
+            via = self._via if self._is_former else ""
+            self.handover.granted(answer, key, via, self._now)
         if self._via and self._is_former:  # who owns the key now is to hear of it
             self._around.post(self._via, answer)
         elif holder == self._around.name:

@@ -53,6 +53,14 @@ class SlotPlaces:
         """May a node be asked now?"""
         return self._silence.can_ask(name, now)
 
+    def decides_alone(self, name: str, key: str, now: int) -> bool:
+        """Does a node answer about a key without asking another one, whose silence may be to blame?
+
+        Who stands in for an owner asks that one, as long as it doesn't know that it is silent, and
+        who has just become the owner asks the former one.
+        """
+        return self.pair(key)[0] == name and not self.former(key, now)
+
     def former(self, key: str, now: int) -> str:
         """Return the owner of a key before the ring changed, if that was just now; else ""."""
         for replaced, ring in self._former:
@@ -60,9 +68,17 @@ class SlotPlaces:
                 return ring.pair(key)[0]
         return ""
 
-    def owner_before(self, key: str) -> str:
-        """Return the owner of a key on the ring before the present one, if that was just now."""
-        return self._former[-1][1].pair(key)[0] if self._former else ""
+    def owned_before(self, key: str, now: int) -> bool:
+        """Did this node own a key on the ring before the present one, if that was just now?
+
+        Or on one that was replaced within TAKEOVER: who owned the key in between may have lost it
+        before it was told what is held.
+        """
+        last = len(self._former) - 1
+        return any(
+            (at == last or now - replaced < TAKEOVER) and ring.pair(key)[0] == self._around.name
+            for at, (replaced, ring) in enumerate(self._former)
+        )
 
     def knows_all_at(self, key: str, now: int) -> int:
         """Return from when on this node knows all slots of a key that are held.

@@ -63,8 +63,8 @@ class AtRisk:
                     sent.difference_update(some[at : at + BATCH])
                 elif message.groups:
                     messages.append((target, message))
-        for key, *_ in sent:
-            self._flush.unsent_tokens.pop(key, None)
+        for key, text, _ in sent:
+            self._flush.all_sent(key, text)
         self._flush.changed -= sent
         self._saved_at = max(self._saved_at, now) + EARLY_EVERY * max(len(messages), 1)
         return messages, sent

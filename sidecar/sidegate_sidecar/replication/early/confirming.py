@@ -55,6 +55,7 @@ class Confirming:
         latest soon after `until`, for each check once.
         """
         early = self._sending.early
+        is_alone = self._flush.ring.nodes == (self._flush.me,)
         messages: Sends = []
         by_holder: dict[str, list[tuple[int, Check]]] = {}
         for position, check in wanted:
@@ -68,7 +69,7 @@ class Confirming:
                 is_sent = holder and room
                 message = early(holder, keys, now, AWAITED_WINDOW) if is_sent else None
                 if message is None or not message.groups:  # owes it nothing: so nothing to lose
-                    done(waiting.positions, message is not None)
+                    done(waiting.positions, is_alone or message is not None)
                     continue
                 self._waiting[holder, message.id] = waiting
                 self._count += len(part)

@@ -28,11 +28,14 @@ RESEND_AFTER = 2 * 10**9  # ns without an answer, on a link that didn't break
 class _Flying:
     """One message on its way."""
 
-    __slots__ = ("has_changes", "keys", "sent_at", "since")
+    __slots__ = ("has_changes", "is_early", "keys", "sent_at", "since")
 
-    def __init__(self, keys: Keys, sent_at: int, since: int, *, has_changes: bool) -> None:
+    def __init__(
+        self, keys: Keys, sent_at: int, since: int, *, has_changes: bool, is_early: bool = False
+    ) -> None:
         self.keys = keys
         self.has_changes = has_changes
+        self.is_early = is_early
         self.sent_at = sent_at
         self.since = since
 
@@ -59,12 +62,23 @@ class Outbox:
     Times are in ns.
     """
 
-    __slots__ = ("_changed", "_flying", "_found", "_since", "overflowed", "waiting")
+    __slots__ = (
+        "_changed",
+        "_early",
+        "_flying",
+        "_found",
+        "_last_before",
+        "_since",
+        "overflowed",
+        "waiting",
+    )
 
     def __init__(self) -> None:
         self._changed: dict[str, dict[str, None]] = {}  # keys by the text of their limit
         self._found: dict[str, dict[str, None]] = {}
         self._flying: dict[int, _Flying] = {}
+        self._early = 0  # how many of those went out early
+        self._last_before = 0  # the last message before it was asked what is left
         self._since = 0  # when the oldest of those that wait came in
         self.waiting = 0  # buckets that are not on their way yet
         self.overflowed = False  # then it takes nothing, until all is put into it anew
@@ -73,14 +87,35 @@ class Outbox:
         return bool(self._changed or self._found or self._flying)
 
     @property
+    def lacks_some(self) -> bool:
+        """Is there a bucket that isn't merged there yet, but for later changes?"""
+        return bool(self._changed or self._found) or any(True for _ in self._missed())
+
+    @property
     def has_changes(self) -> bool:
-        """Is there a change that isn't merged there yet?"""
-        return bool(self._changed) or any(it.has_changes for it in self._flying.values())
+        """Is there a change that isn't merged there yet, but for later ones?"""
+        return bool(self._changed) or any(it.has_changes for it in self._missed())
+
+    def asked(self, number: int) -> None:
+        """Called when that node asks what is left; `number` is of our last message until then.
+
+        What goes out early from now on it hears before the answer. It isn't to be waited for: where
+        ever more is at risk there was always some of it on its way.
+        """
+        self._last_before = number
+
+    def _missed(self) -> Iterator[_Flying]:
+        for number, flying in self._flying.items():
+            if not flying.is_early or number <= self._last_before:
+                yield flying
 
     @property
     def window_is_full(self) -> bool:
-        """Are as many messages on their way as may be?"""
-        return len(self._flying) >= WINDOW
+        """Are as many messages on their way as may be?
+
+        Those that went out early don't count: else ever more of them would hold up all others.
+        """
+        return len(self._flying) - self._early >= WINDOW
 
     def is_ripe(self, now: int, gather: int) -> bool:
         """Is there a full message, or has some of it waited for `gather` ns?"""
@@ -125,7 +160,8 @@ class Outbox:
             return None
         groups = _groups_of(keys, table, now, 0)
         if groups:
-            self._flying[number] = _Flying(keys, now, now, has_changes=True)
+            self._flying[number] = _Flying(keys, now, now, has_changes=True, is_early=True)
+            self._early += 1
         return Buckets(number, groups)
 
     def _next_keys(self, pending: dict[str, dict[str, None]]) -> Keys:
@@ -154,14 +190,19 @@ class Outbox:
 
     def landed(self, number: int) -> bool:
         """Called when a message was merged; False for one that we don't know."""
-        return self._flying.pop(number, None) is not None
+        flying = self._flying.pop(number, None)
+        if flying is None:
+            return False
+        self._early -= flying.is_early
+        return True
 
     def give_back(self, now: int, after: int = 0) -> int:
         """Have messages that got no answer for `after` ns sent again; how many buckets."""
         lost = [number for number, it in self._flying.items() if now - it.sent_at >= after]
         before = self.waiting
         for number in lost:
-            flying = self._flying.pop(number)
+            flying = self._flying[number]
+            self.landed(number)
             waits = self._changed or self._found
             since = min(self._since, flying.since) if waits else flying.since
             for text, keys in flying.keys.items():

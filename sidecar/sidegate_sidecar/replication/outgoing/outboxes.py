@@ -111,6 +111,11 @@ class Outboxes:
         """Send nothing to a node any more."""
         self._boxes.pop(name, None)
 
+    def asked(self, name: str, number: int) -> None:
+        """Called when a node asks what is left for it; `number` is of our last message."""
+        if box := self._boxes.get(name):
+            box.asked(number)
+
     def landed(self, name: str, number: int) -> None:
         """Called when a node has merged a message."""
         if box := self._boxes.get(name):

@@ -48,6 +48,10 @@ class Sending:
         resets = any(self._resets.is_due(name) and self._usable(name) for name in hearers)
         return bool(self._ledgers.due) or resets or self._outboxes.have_room
 
+    def asked(self, name: str) -> None:
+        """Called when a node asks what is left for it."""
+        self._outboxes.asked(name, self._last_id)
+
     def next_id(self) -> int:
         """Return a number that no message of this node has had."""
         self._last_id += 1

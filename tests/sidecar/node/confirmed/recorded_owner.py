@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from sidegate.buckets.buckets import BucketTable
 from sidegate.client.unreachable.fallback import Fallback
-from sidegate.protocol.messages import Answers, Buckets, Checks, Merged
+from sidegate.protocol.messages import (
+    Answers,
+    Buckets,
+    Checks,
+    Confirmed,
+    Merged,
+    Pulled,
+)
 from sidegate_ring.hashring import Ring
 from sidegate_sidecar.cluster.cluster import Cluster
 from sidegate_sidecar.node.node import Node
@@ -30,6 +37,7 @@ class RecordedOwner:
     def __init__(self, *others: str, policy: str = "open") -> None:
         self.now = START
         self.said: list[tuple[str, Any]] = []  # to whom, "" for who asks
+        self.words: list[NodeMessage] = []  # that nothing is left for somebody
         self.away: set[str] = set()
         table = BucketTable()
         ring = Ring(["a", *others])
@@ -91,6 +99,8 @@ class RecordedOwner:
         """Keep it."""
         if isinstance(message, Buckets):
             self.said.append((name, message))
+        elif isinstance(message, Pulled | Confirmed):
+            self.words.append(message)
 
     def is_up(self, name: str, /) -> bool:
         """Tell what the test says."""

@@ -2,7 +2,9 @@
 
 import pytest
 
+from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import LARGE, UNSENT_PART
+from sidegate_sidecar.node.holds.one_check import OneCheck
 from sidegate_sidecar.replication.early.at_risk import EARLY_EVERY, EARLY_SAVED, NEVER, TAIL
 from sidegate_sidecar.replication.flush import FLUSH_EVERY
 from sidegate_sidecar.replication.outgoing.outbox import BATCH, EARLY_WINDOW
@@ -64,7 +66,7 @@ def test_of_a_small_burst_each_token_is_too_much() -> None:
     owner.ask((key, "5/minute", 1), (key, f"{LARGE}/hour", 1))
     owner.ask((key, f"{LARGE}/hour", 1))
     assert owner.order == "b??"
-    assert not owner.cluster.sync.unsent.get(key)
+    assert not owner.cluster.sync.unsent
 
 
 @pytest.mark.parametrize("cost", [0, 6])
@@ -109,7 +111,9 @@ def test_what_waits_goes_out_soon_though_nobody_asks() -> None:
     wait = owner.cluster.sync.flush_due(owner.now)
     assert wait == EARLY_EVERY + TAIL
     assert owner.order == "?"
-    owner.tick(wait / MS)
+    owner.now += wait
+    owner.cluster.begin(owner.now)
+    owner.cluster.work(owner.now)  # between two full ticks, too
     assert owner.order == "?b"
     assert owner.cluster.sync.early.due(owner.now) == NEVER
 
@@ -128,6 +132,9 @@ def test_who_does_not_answer_is_sent_no_more_than_a_window_and_the_rest_by_flush
         owner.ask((key, "5/minute", 1))
     assert len(owner.sent()) == EARLY_WINDOW
     assert owner.cluster.sync.changed == {(keys[-1], "5/minute", 1)}
+    del owner.said[:]
+    owner.tick(FLUSH_EVERY / MS)
+    assert [keys for message in owner.sent() for _, keys, _ in message.groups] == [[keys[-1]]]
 
 
 def test_where_a_holder_is_away_the_next_is_told_and_that_one_by_a_flush() -> None:
@@ -144,3 +151,22 @@ def test_a_key_under_several_limits_goes_by_the_smallest() -> None:
     owner.ask((owner.key(), f"{HOURLY}; 5/minute", 1))
     [message] = owner.sent()
     assert [text for text, _, _ in message.groups] == [HOURLY, "5/minute"]
+
+
+def test_a_key_that_is_asked_by_others_limits_too_is_counted_by_each() -> None:
+    """What is sent for the smaller one says nothing of the larger one."""
+    owner = idle("b")
+    key = owner.key()
+    for _ in range(FREE + 1):
+        owner.ask((key, "100/hour", 1))
+        owner.ask((key, HOURLY, 1))
+    assert [text for message in owner.sent() for text, _, _ in message.groups][-1] == HOURLY
+
+
+def test_what_is_reserved_is_sent_before_the_answer_too() -> None:
+    owner = idle("b")
+    key = owner.key()
+    check = key, "20000/day", 5_000
+    owner.node.local.stand_in(OneCheck(7, check), Source.OWNER, owner.now)
+    assert owner.order == "b"
+    assert not owner.cluster.sync.changed

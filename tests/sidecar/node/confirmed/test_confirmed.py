@@ -6,7 +6,7 @@ from sidegate.buckets.limits import SYNC
 from sidegate.protocol.messages import NOBODY, Merged
 from sidegate_sidecar.node.local import ANSWERS_SHARE
 from sidegate_sidecar.replication.early.confirming import MAX_WAITING
-from tests.sidecar.node.confirmed.recorded_owner import BUDGET, RecordedOwner
+from tests.sidecar.node.confirmed.recorded_owner import BUDGET, MS, RecordedOwner
 
 LIMIT = "10/hour"
 SYNCED = SYNC + LIMIT
@@ -82,12 +82,36 @@ def test_without_a_word_in_time_the_policy_answers_an_app(
     assert owner.node.counts.checks["app", "owner", "allowed"] == 0
 
 
+def test_what_closed_gives_back_is_of_the_window_in_which_it_was_charged() -> None:
+    owner = RecordedOwner("b", policy="closed")
+    key, limit = owner.key(), "10/hour window"
+    owner.now += 3_600 * 10**9 - owner.now % (3_600 * 10**9) - MS
+    owner.cluster.begin(owner.now)
+    owner.ask((key, SYNC + limit, 1))
+    owner.tick(2)
+    owner.ask((key, limit, 3))
+    [(_, before)] = owner.node.buckets.held(key, owner.now)
+    owner.tick(PATIENCE)
+    assert [it.source for it in owner.answers] == ["owner", "closed"]
+    [(_, after)] = owner.node.buckets.held(key, owner.now)
+    assert after == before
+
+
 def test_it_is_time_to_tick_when_somebody_has_waited_long_enough() -> None:
     owner = RecordedOwner("b")
     owner.ask((owner.key(), SYNCED, 1))
     assert owner.cluster.sync.flush_due(owner.now) == 0  # the first change goes out at once
     owner.tick()
     assert owner.cluster.tick(owner.now) <= PATIENCE * 1e6
+
+
+def test_who_has_waited_long_enough_is_answered_between_two_full_ticks_too() -> None:
+    owner = RecordedOwner("b")
+    owner.ask((owner.key(), SYNCED, 1))
+    owner.now += int(PATIENCE * MS) + 1
+    owner.cluster.begin(owner.now)
+    owner.cluster.work(owner.now)
+    assert [it.source for it in owner.answers] == ["open"]
 
 
 def test_a_backup_that_was_late_is_not_waited_for_until_it_merges_something() -> None:

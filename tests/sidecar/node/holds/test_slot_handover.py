@@ -109,3 +109,39 @@ def test_what_was_anothers_before_isnt_told(nodes: SlotCluster) -> None:
     nodes["c"].node.ring_changed(nodes.now)
     nodes.deliver()
     assert not [it for it in nodes.said if isinstance(it, SlotsHeld)]
+
+
+def key_of_three(nodes: SlotCluster) -> str:
+    """Return a key that c owns when b is off the ring, and d when c is, too."""
+    keys = (f"k{at}" for at in range(10_000))
+    return next(key for key in keys if [*nodes.rings["a"].walk(key)][:3] == ["b", "c", "d"])
+
+
+def two_changes(nodes: SlotCluster) -> None:
+    """Have all but a know two new rings, one right after the other."""
+    for names in ("acd", "ad"):
+        for name in "bcd":
+            nodes.rings[name] = Ring((*names,))
+            nodes[name].node.ring_changed(nodes.now)
+    nodes.deliver()
+
+
+def test_a_slot_granted_by_the_ring_before_the_last_one_is_told_too() -> None:
+    nodes = SlotCluster(*"abcd")
+    key = key_of_three(nodes)
+    two_changes(nodes)
+    nodes.cut.add(("a", "d"))
+    assert nodes["a"].ask(1, key).state is GRANTED
+    assert nodes.in_flight("d", key) == 1
+
+
+def test_what_was_left_to_tell_when_the_ring_changes_again_is_told() -> None:
+    nodes = SlotCluster(*"abcd")
+    key, count = key_of_three(nodes), LOOKED_AT + 1
+    for slot in range(count):
+        nodes["a"].node.on_message(1, SlotAsk(slot, 0, key, count, TTL), nodes.now)
+    nodes.deliver()
+    nodes.deaf.add("a")
+    two_changes(nodes)
+    nodes.run(0.04)
+    assert nodes.in_flight("d", key) == count

@@ -362,3 +362,15 @@ def test_a_key_that_is_too_long(nodes: SlotCluster, source: int | str) -> None:
     ):
         with pytest.raises(KeyTooLong):
             nodes["a"].node.on_message(source, message, nodes.now)
+
+
+def test_who_waits_for_a_silent_owner_is_not_taken_for_silent(nodes: SlotCluster) -> None:
+    """Of its own keys it decides as ever: who stood in for it would know of no slots."""
+    key, its_own = nodes.key("b", "c"), nodes.key("c", "a")
+    assert nodes["c"].ask(1, its_own).state is GRANTED
+    nodes.deaf.add("b")
+    for slot in (2, 3):  # of b, and then by way of c, which asks b
+        nodes["a"].node.on_message(1, SlotAsk(slot, 0, key, 1, TTL), nodes.now)
+        nodes.deliver()
+        nodes.run(0.04)
+    assert nodes["a"].ask(4, its_own).state is DENIED
