@@ -72,6 +72,7 @@ class Side:
         self._told: dict[str, Told] = {}
         self._asked: dict[str, int] = {}
         self._here: tuple[str, ...] = ()
+        self._present: frozenset[str] = frozenset()  # the same, to look up a name among many
         self._here_since = self._lost_since = now
         self._are_back = False  # some that were lost, and what they decided isn't asked for yet
         self._alive: set[str] = set()
@@ -105,13 +106,15 @@ class Side:
         if sender not in self._told and voters.on_split != self.on_split:
             words = "node %s has --on-split %s, this one %s: each goes by its own"
             log.warning(words, visible(sender), visible(voters.on_split), self.on_split)
-        if self.on_split is OnSplit.OPTIMISTIC:
+        if self.on_split is OnSplit.OPTIMISTIC:  # nobody counts here
             self._forget_the_dead()
-        sets = self.sets
-        proposed = tuple(map(sets.known, voters.proposed))
-        self._told[sender] = Told(voters.on_split, sets.known(voters.agreed), proposed)
-        sets.gone.update(voters.gone)
-        self._look_at = 0
+            self._told[sender] = Told(voters.on_split, NONE_YET, ())
+        else:
+            sets = self.sets
+            proposed = tuple(map(sets.known, voters.proposed))
+            self._told[sender] = Told(voters.on_split, sets.known(voters.agreed), proposed)
+            sets.gone.update(voters.gone)
+            self._look_at = 0
         return [(sender, self._words())] if voters.asks else []
 
     def tell(self, name: str) -> Outgoing:
@@ -143,13 +146,14 @@ class Side:
         self._find_back()
         here = self._find_here()
         if here != self._here:
-            self._here, self._here_since = here, now
-        binding = self.sets.binding(it for name, it in self._told.items() if name in here)
+            self._here, self._present, self._here_since = here, frozenset(here), now
+        present = self._present
+        binding = self.sets.binding(it for name, it in self._told.items() if name in present)
         self.sets.agree(binding[0])
         self._note_gone(binding)
         self._count_lost(binding[0], now)
         self._judge(binding, now)
-        if self._membership.me.name in here:
+        if self._membership.me.name in present:
             self._go_on(now)
         return [*self._say(), *self._ask(now)]
 
@@ -196,7 +200,7 @@ class Side:
         """Remember who has left of those that count, and who is back."""
         names = {name for voters in binding for name in voters.names}
         gone = {name for name in names if name in self.sets.gone or self._has_left(name)}
-        self.sets.gone = gone.difference(self._here)
+        self.sets.gone = gone - self._present
 
     def _has_left(self, name: str) -> bool:
         me = self._membership.me
@@ -204,8 +208,8 @@ class Side:
         return member is not None and (member.state is Life.LEFT or not member.owner)
 
     def _count_lost(self, agreed: VoterSet, now: int) -> None:
-        gone = self.sets.gone
-        lost = tuple(it for it in agreed.names if it not in self._here and it not in gone)
+        others = self._present | self.sets.gone
+        lost = tuple(it for it in agreed.names if it not in others)
         if lost != self.lost:
             self.lost, self._lost_since = lost, now
 
@@ -214,7 +218,7 @@ class Side:
     def _judge(self, binding: list[VoterSet], now: int) -> None:
         decides, part = True, WHOLE
         if self.on_split is OnSplit.QUORUM:
-            decides = all(has_majority(it.names, self._here, self.sets.gone) for it in binding)
+            decides = all(has_majority(it.names, self._present, self.sets.gone) for it in binding)
         elif self.lost:
             part = SidePart(max(self.counted - len(self.lost), 1), self.counted)
         is_whole = decides and part.is_whole

@@ -16,6 +16,7 @@ Who leaves says so, and is gone: it counts for neither side.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sidegate.protocol.standing_messages import MAX_PROPOSED
@@ -30,6 +31,10 @@ class VoterSet(NamedTuple):
     version: int
     names: tuple[str, ...]
 
+
+MAX_TOLD: Final = 4
+"""Sets of others that are one object each: nearly all nodes tell the same, 60 MB of names if each
+of 1,000 had its own."""
 
 NONE_YET: Final = VoterSet(0, ())
 
@@ -53,6 +58,7 @@ class VoterSets:
         self.agreed = NONE_YET
         self.proposed: list[VoterSet] = []
         self.gone: set[str] = set()  # have left, or were forgotten by an operator's word
+        self._told: deque[VoterSet] = deque(maxlen=MAX_TOLD)  # by others, and not known here
 
     @property
     def last(self) -> VoterSet:
@@ -77,7 +83,11 @@ class VoterSets:
 
         To compare that with itself costs nothing, however many names it has.
         """
-        return next((it for it in (self.agreed, *self.proposed) if it == voters), VoterSet(*voters))
+        held = (self.agreed, *self.proposed, *self._told)
+        if (known := next((it for it in held if it == voters), None)) is None:
+            known = VoterSet(*voters)
+            self._told.append(known)
+        return known
 
     def binding(self, told: Iterable[Told]) -> list[VoterSet]:
         """Return the sets of which a side needs a majority, by all that its nodes have told."""
