@@ -124,6 +124,38 @@ def test_who_leaves_counts_for_no_side() -> None:
     assert deciding(room) == ""  # e alone of c, d and e; a and b forward
 
 
+def start_again(room: Room, name: str, knows: str) -> None:
+    """Have a node leave, and start again at once under its name, by some of the others."""
+    room[name].place.leave(room.now, 10**10)
+    room.run_until(lambda: not room[name].membership.me.owner)
+    room.crash(name)
+    room.add(name, knows=knows)
+    room.join(name)
+
+
+def test_who_starts_again_just_as_the_network_splits_counts_for_no_side() -> None:
+    """A has heard that c left, and not that it is back: it goes on with half of a and b."""
+    room = counting("abc")
+    sides = {"a": 0, "b": 1, "c": 1}
+    room["c"].place.leave(room.now, 10**10)
+    room.run_until(lambda: not room["c"].membership.me.owner)
+    room.lost = lambda post: sides[post[0]] != sides[post[1]]
+    start_again(room, "c", "b")
+    room.run(NOTICED_WITHIN)
+    assert deciding(room) == "a"
+
+
+def test_who_starts_again_counts_by_the_next_set() -> None:
+    room = counting("abc")
+    before = room["a"].side.sets.agreed.version
+    start_again(room, "c", "ab")
+    sides = [node.side for node in room.nodes.values()]
+    room.run_until(lambda: all(it.sets.agreed.version > before for it in sides), within=5)
+    assert all(agrees(node, "abc") for node in room.nodes.values())
+    split(room, "a", "bc")
+    assert deciding(room) == "bc"
+
+
 def test_a_newcomer_on_the_smaller_side_counts_by_who_was_there() -> None:
     room = counting("bcd")
     split(room, "b", "cd")
