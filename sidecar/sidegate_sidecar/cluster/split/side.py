@@ -162,13 +162,13 @@ class Side:
         return [*self._say(), *self._ask(now)]
 
     def is_in_doubt(self, now: int) -> bool:
-        """Should all be probed now? Once a second while anybody is suspected: others may be away.
+        """Should all be probed now? Once a second while one is suspected: others may be away.
 
         Else each is probed in its turn, and a node alone takes its time: with twelve, up to 20 s.
         """
         if self.on_split is OnSplit.OPTIMISTIC or now < self._probe_at:
             return False
-        if all(it.state is Life.ALIVE for it in self._membership.living()):
+        if all(it.state is Life.ALIVE for it in self._membership.core()):  # leaves come and go
             return False
         self._probe_at = now + PROBE_EVERY
         return True
@@ -187,14 +187,14 @@ class Side:
 
         Only where this side has been less than whole since it missed them.
         """
-        alive = {it.name for it in self._membership.living() if it.owner and it.state is Life.ALIVE}
+        alive = {it.name for it in self._membership.core() if it.owner and it.state is Life.ALIVE}
         if self._was_less and not (alive - self._alive).isdisjoint(self.lost):
             self._are_back = True
         self._alive = alive
 
     def _find_here(self) -> tuple[str, ...]:
         me, known = self._membership.me, self._told
-        others = (it for it in self._membership.living() if it.owner and it.state is Life.ALIVE)
+        others = (it for it in self._membership.core() if it.owner and it.state is Life.ALIVE)
         names = [it.name for it in others if it.name in known or self._lacks(it.name)]
         if me.owner and me.living:
             names.append(me.name)

@@ -5,7 +5,9 @@ import logging
 import pytest
 
 from sidegate.buckets.decision import OnUnreachable
+from sidegate.buckets.limits import SECOND
 from sidegate.protocol.standing_messages import OnSplit, Voters
+from sidegate_ring.membership.membership import Life
 from sidegate_sidecar.cluster.cluster import Cluster
 from sidegate_sidecar.cluster.split.part import SidePart
 from tests.support.in_memory.clusters import Post, Room
@@ -246,3 +248,22 @@ def test_a_node_of_another_setting_is_named(caplog: pytest.LogCaptureFixture) ->
     assert "node a has --on-split quorum, this one hold-down: each goes by its own" in (
         caplog.messages
     )
+
+
+def test_a_leaf_that_is_suspected_is_no_reason_to_probe_all() -> None:
+    room = counting("abc")
+    room.add("p", leaf=True)
+    room.join("p")
+    leaf = room["a"].membership.members["p"]
+    room.crash("p")
+    room.run_until(lambda: leaf.state is Life.SUSPECT)
+    assert not any(room[name].side.is_in_doubt(room.now + SECOND) for name in "abc")
+
+
+def test_a_leaf_that_says_it_is_on_the_ring_counts_for_nobody() -> None:
+    room = counting("abc")
+    room.add("p", leaf=True)
+    room.join("p")
+    room["p"]._apply(room["p"].membership.announce(room.now / SECOND, owner=True), room.now)
+    room.run(3)
+    assert all(agrees(room[name], "abc") for name in "abc")
