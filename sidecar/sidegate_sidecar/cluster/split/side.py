@@ -265,10 +265,8 @@ class Side:
         """Have those who are here be those who count, once it is time."""
         sets = self.sets
         if sets.agreed == NONE_YET:
-            told, living = self._told, self._membership.living()
-            is_new = not any(it.agreed.version for it in told.values())
-            if is_new and all(it.name in told or self._lacks(it.name) for it in living):
-                sets.agree(VoterSet(1, self._here))
+            if self._nobody_counts:
+                sets.agree(VoterSet(self._next_version(), self._here))  # above all that leaves know
             return
         is_time = now - self._here_since >= SETTLE and (
             not self.lost or now - self._lost_since >= HOLD
@@ -283,6 +281,17 @@ class Side:
             sets.propose(VoterSet(self._next_version(), self._here))
         if self.decides:
             self._agree_if_promised()
+
+    @property
+    def _nobody_counts(self) -> bool:
+        """Have all that may be on the ring told, and none of those that are of a set?
+
+        What leaves remember of a ring that is no more is nobody's.
+        """
+        told, core = self._told, self._membership.core()
+        if not all(it.name in told or self._lacks(it.name) for it in core):
+            return False
+        return not any(told[it.name].agreed.version for it in core if it.owner and it.name in told)
 
     def _next_version(self) -> int:
         sets = (self.sets.agreed, *self.sets.proposed)

@@ -267,3 +267,29 @@ def test_a_leaf_that_says_it_is_on_the_ring_counts_for_nobody() -> None:
     room["p"]._apply(room["p"].membership.announce(room.now / SECOND, owner=True), room.now)
     room.run(3)
     assert all(agrees(room[name], "abc") for name in "abc")
+
+
+@pytest.mark.parametrize("on_split", [OnSplit.QUORUM, OnSplit.HOLD_DOWN])
+def test_owners_that_all_start_again_agree_whatever_their_leaves_remember(
+    on_split: OnSplit,
+) -> None:
+    room = counting("abc", on_split)
+    room.add("p", leaf=True)
+    room.join("p")
+    for name in "abc":
+        room.crash(name)
+    for name in "abc":
+        room.add(name)
+        room.join(name)
+    room.run_until(lambda: all(agrees(room[name], "abc") for name in "abcp"))
+
+
+def test_a_leaf_counts_by_owners_that_are_all_new() -> None:
+    room = counting("b")
+    room.add("p", leaf=True)
+    room.join("p")
+    room.crash("b")
+    room.add("a")
+    room.join("a")
+    room.run_until(lambda: agrees(room["a"], "a") and agrees(room["p"], "a"))
+    assert deciding(room) == "pa"
