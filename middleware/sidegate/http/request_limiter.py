@@ -286,7 +286,8 @@ class RequestLimiter:
         elif fields := self.plain_fields(rule, decision):
             return Verdict(fields)  # nearly all
         on_denied = None if request is None else self.settings.on_denied
-        if form is None and on_denied is None and (plain := self._plain_refusal(rule, decision)):
+        is_usual = form is None and on_denied is None
+        if is_usual and (plain := self._plain_refusal(rule, policy, decision)):
             return plain
         retry = retry_after(decision)
         fields = self._fields(policy, decision, retry, epoch)
@@ -319,14 +320,14 @@ class RequestLimiter:
             return None
         return [rule.policy.field, (CURRENT, rule.policy.current(decision, 0))]
 
-    def _plain_refusal(self, rule: Rule, decision: Decision) -> Verdict | None:
+    def _plain_refusal(self, rule: Rule, policy: Policy, decision: Decision) -> Verdict | None:
         """Return what becomes of a request that is refused as most are; None for any other."""
         if not self._plain or decision.allowed or rule.shadow:
             return None
         source = decision.source
         is_told = source is not Source.OWNER and self.settings.expose_source
         own = ((SOURCE, source.encode("ascii")),) if is_told else ()
-        if (told := rule.policy.plain_refusal(decision, own)) is None:
+        if (told := policy.plain_refusal(decision, own)) is None:
             return None
         detail, body, fields = told
         return Verdict(fields, 429, body, decision, detail)

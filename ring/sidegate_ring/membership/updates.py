@@ -124,7 +124,8 @@ class Updates:
             return
         if full and rumor.state == Life.DEAD:
             rumor = rumor._replace(state=int(Life.SUSPECT), by=rumor.by or sender)
-        if rumor.role and not member.role and rumor.claim == member.claim and member.living:
+        is_news = rumor.role and not member.role and rumor.claim == member.claim
+        if is_news and member.living and self._has_room(rumor):
             self._changed[rumor.name] = self._known.learn(rumor.name, rumor.role)
         said, known = rumor.weight, (member.claim, member.incarnation, member.state)
         if said > known:
@@ -143,10 +144,10 @@ class Updates:
 
     def _believe(self, rumor: Rumor, now: float) -> None:
         name, core = rumor.name, self._known.core
-        if rumor.state <= Life.SUSPECT and name not in self._known.living:
+        if rumor.state <= Life.SUSPECT:
             if not self._has_room(rumor):
                 return
-            if rumor.role != LEAF:
+            if name not in self._known.living and rumor.role != LEAF:
                 self._round.add(name)
         member = self._known.put(rumor, now)
         self.suspicions.pop(name, None)
@@ -156,10 +157,14 @@ class Updates:
         self._changed[name] = member
 
     def _has_room(self, rumor: Rumor) -> bool:
-        """May there be one more of its kind?"""
+        """May it be one of its kind, if it isn't yet?"""
+        known, name = self._known, rumor.name
         if rumor.role == LEAF:
-            return len(self._known.leaves) < MAX_LEAVES
-        return len(self._known.core) < MAX_LIVING
+            return name in known.leaves or len(known.leaves) < MAX_LEAVES
+        if name in known.core or len(known.core) < MAX_LIVING:
+            return True
+        leaf = known.leaves.get(name)  # which it still is where older releases pass it on
+        return leaf is not None and not rumor.role and rumor.claim == leaf.claim
 
     def part_from_leaves(self) -> None:
         """Know no other leaf any more, being one, since the owners look after them all."""

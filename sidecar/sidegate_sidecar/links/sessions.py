@@ -32,7 +32,7 @@ from sidegate.protocol.messages import (
 from sidegate.protocol.outcome_messages import OUTCOMES, Outcomes
 from sidegate.protocol.report_messages import Events, ReportQuery
 from sidegate.protocol.standing_messages import StandingQuery, WatchRules
-from sidegate_ring.membership.members import MAX_LIVING
+from sidegate_ring.membership.members import MAX_LEAVES, MAX_LIVING
 from sidegate_sidecar.cluster.standing import standing_of
 from sidegate_sidecar.links.admission.admission import Admission
 from sidegate_sidecar.links.answering import is_node
@@ -64,6 +64,7 @@ if TYPE_CHECKING:
 
 MAX_FILES = 1_024  # open at a time, what a system gives without being asked
 LATE = 1.0  # seconds, of a look for connections that are overdue: this process stood still
+MAX_NODES = MAX_LIVING + MAX_LEAVES  # connections: each other node dials one
 MAX_SAID = 300  # characters in the log of what the other side says of us
 _NODES_SAY = (*NODE_MESSAGES, *CACHE_MESSAGES, *SLOT_MESSAGES)
 
@@ -81,7 +82,7 @@ class Timeouts:
 class Sessions:
     """All accepted connections of a node; a handler of each.
 
-    `most` of apps are open at most, and `MAX_LIVING` of nodes. Those that haven't proved yet who
+    `most` of apps are open at most, and `MAX_NODES` of nodes. Those that haven't proved yet who
     they are have places of their own, in `admission`; they are as many as `max_files` allows.
     `shown` shows the keys of reports.
     """
@@ -152,7 +153,7 @@ class Sessions:
     def _require_room(self, hello: Hello) -> None:
         """Raise WireError when as many of its kind are open as may be."""
         if hello.role == "node":
-            here, most, what = self._nodes, MAX_LIVING, "connections of nodes"
+            here, most, what = self._nodes, MAX_NODES, "connections of nodes"
         else:
             here, most, what = len(self.open) - self._nodes, self._most, "connections"
         if here >= most:

@@ -203,6 +203,14 @@ def test_a_node_that_decides_alone_shows_its_share(
     assert fields[b"sidegate-source"] == b"local"
 
 
+def test_a_node_that_decides_alone_refuses_by_its_share() -> None:
+    share = RULE.limits.divided(4)
+    denial = Decision(False, share, 1, (60 * SECOND,), Source.LOCAL)
+    refused = limiting().verdict(RULE, denial, 0.0)
+    assert dict(refused.fields)[b"ratelimit-policy"] == b'"api";q=25;w=60'
+    assert refused.detail == "The limit is 25/minute. Retry in 3 s."
+
+
 def test_equal_limits_parsed_twice_are_the_rules_own() -> None:
     limits = parse_limits("100 per minute")
     decision = Decision(True, limits, 1, (SECOND,), Source.OWNER)

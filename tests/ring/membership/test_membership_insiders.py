@@ -2,9 +2,16 @@
 
 import pytest
 
-from sidegate_ring.membership.members import MAX_LIVING, MAX_UNHEARD
+from sidegate_ring.membership.members import MAX_LEAVES, MAX_LIVING, MAX_UNHEARD
 from sidegate_ring.membership.membership import Life, SwimKind, SwimMessage
-from sidegate_ring.membership.messages import MAX_IN_FULL, MAX_INCARNATION, MAX_RUMORS, MAX_SKEW
+from sidegate_ring.membership.messages import (
+    LEAF,
+    MAX_IN_FULL,
+    MAX_INCARNATION,
+    MAX_RUMORS,
+    MAX_SKEW,
+    OWNER,
+)
 from tests.ring.handful import Handful, T, record, rumor
 
 LEFT, DEAD, ALIVE = Life.LEFT, Life.DEAD, Life.ALIVE
@@ -104,6 +111,31 @@ def test_a_node_that_joins_believes_all() -> None:
         told = [rumor(f"n{part}-{i}") for i in range(MAX_IN_FULL)]
         room.tell(room["a"], *told, kind=SwimKind.FULL_STATE)
     assert len(room["a"].living()) == MAX_LIVING
+
+
+@pytest.mark.parametrize("before", ["", OWNER, LEAF])
+@pytest.mark.parametrize("after", [OWNER, LEAF])
+def test_who_becomes_something_else_finds_no_more_room_than_a_newcomer(
+    before: str, after: str
+) -> None:
+    room = Handful("a")
+    for many in range(4):
+        names = [f"n{many}-{i}" for i in range(900)]
+        for incarnation, role in enumerate((before, after, after)):  # as it is, and changed since
+            told = [rumor(it, 10 + incarnation // 2)._replace(role=role) for it in names]
+            room.tell(room["a"], *told, kind=SwimKind.FULL_STATE)
+    living = room["a"].living()
+    leaves = sum(it.is_leaf for it in living)
+    assert leaves <= MAX_LEAVES
+    assert len(living) - leaves <= MAX_LIVING
+
+
+def test_a_leaf_that_an_older_release_tells_of_stays_one() -> None:
+    room = Handful("ap", leaves="p")
+    room.tell(room["a"], *(rumor(f"n{i}") for i in range(MAX_LIVING)), kind=SwimKind.FULL_STATE)
+    room.tell(room["a"], rumor("p", 11, owner=0)._replace(role=""))
+    assert record(room["a"].members["p"]) == (11, ALIVE)
+    assert room["a"].members["p"].is_leaf
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from sidegate.link.connection import Connection
 from sidegate.protocol.codec import WireError, encode
 from sidegate.protocol.handshake import Dialling
 from sidegate.protocol.messages import Answers, Error, Ping, Pong
+from sidegate_ring.membership.members import MAX_LEAVES, MAX_LIVING
 from sidegate_sidecar.links.sessions import LATE, Timeouts
 from sidegate_sidecar.process import Process
 from tests.sidecar.links.accepting import HASTY, sidecar, turned_away
@@ -153,6 +154,16 @@ async def test_apps_do_not_take_the_places_of_nodes() -> None:
             await other.ping()
         await eventually(lambda: len(node.sessions.open) == 1)
         assert not turned_away(node)
+
+
+async def test_as_many_nodes_and_leaves_fit_as_a_node_may_know() -> None:
+    async with sidecar() as node:
+        node.sessions._nodes = MAX_LIVING + MAX_LEAVES - 1
+        async with bare(node, node_named("n2")) as last, bare(node) as one_too_many:
+            await last.ping()
+            await one_too_many.send(node_named("n3").hello(b"n" * 32))
+            error = await one_too_many.error()
+            assert error == Error("busy", "3,000 connections of nodes are open, no more fit")
 
 
 async def test_a_connection_that_ends_makes_room() -> None:

@@ -72,6 +72,10 @@ class Side:
         self._told: dict[str, Told] = {}
         self._asked: dict[str, int] = {}
         self._here: tuple[str, ...] = ()
+        self._binding: list[VoterSet] = []  # of each of which a side needs a majority
+        self._off: set[str] = set()  # names in these that are off the ring just now
+        self._placed: dict[str, int] = {}  # the claim with which each was on it last
+        self._present: frozenset[str] = frozenset()  # the same, to look up a name among many
         self._here_since = self._lost_since = now
         self._are_back = False  # some that were lost, and what they decided isn't asked for yet
         self._alive: set[str] = set()
@@ -87,7 +91,7 @@ class Side:
     @property
     def counted(self) -> int:
         """Return how many nodes count: those agreed on that haven't left."""
-        return sum(name not in self.sets.gone for name in self.sets.agreed.names)
+        return len(self.sets.agreed.names) - len(self._gone_of(self.sets.agreed))
 
     @property
     def away(self) -> int:
@@ -105,13 +109,15 @@ class Side:
         if sender not in self._told and voters.on_split != self.on_split:
             words = "node %s has --on-split %s, this one %s: each goes by its own"
             log.warning(words, visible(sender), visible(voters.on_split), self.on_split)
-        if self.on_split is OnSplit.OPTIMISTIC:
+        if self.on_split is OnSplit.OPTIMISTIC:  # nobody counts here
             self._forget_the_dead()
-        sets = self.sets
-        proposed = tuple(map(sets.known, voters.proposed))
-        self._told[sender] = Told(voters.on_split, sets.known(voters.agreed), proposed)
-        sets.gone.update(voters.gone)
-        self._look_at = 0
+            self._told[sender] = Told(voters.on_split, NONE_YET, ())
+        else:
+            sets = self.sets
+            proposed = tuple(map(sets.known, voters.proposed))
+            self._told[sender] = Told(voters.on_split, sets.known(voters.agreed), proposed)
+            sets.note_gone(voters.gone, (VoterSet(*voters.agreed), *proposed))
+            self._look_at = 0
         return [(sender, self._words())] if voters.asks else []
 
     def tell(self, name: str) -> Outgoing:
@@ -125,7 +131,7 @@ class Side:
         if name not in self.lost:
             missed = ", ".join(map(visible, self.lost[:MAX_NAMED])) or "nobody"
             return f"node {visible(name)!r}: expected one that is missed here: {missed}"
-        self.sets.gone.add(name)
+        self.sets.note_gone((name,), self._binding)
         self._look_at = 0
         log.warning("node %s: counts no more, as it was told", visible(name))
         return ""
@@ -143,24 +149,26 @@ class Side:
         self._find_back()
         here = self._find_here()
         if here != self._here:
-            self._here, self._here_since = here, now
-        binding = self.sets.binding(it for name, it in self._told.items() if name in here)
+            self._here, self._present, self._here_since = here, frozenset(here), now
+        present = self._present
+        binding = self.sets.binding(it for name, it in self._told.items() if name in present)
         self.sets.agree(binding[0])
+        self._binding = binding
         self._note_gone(binding)
         self._count_lost(binding[0], now)
         self._judge(binding, now)
-        if self._membership.me.name in here:
+        if self._membership.me.name in present:
             self._go_on(now)
         return [*self._say(), *self._ask(now)]
 
     def is_in_doubt(self, now: int) -> bool:
-        """Should all be probed now? Once a second while anybody is suspected: others may be away.
+        """Should all be probed now? Once a second while one is suspected: others may be away.
 
         Else each is probed in its turn, and a node alone takes its time: with twelve, up to 20 s.
         """
         if self.on_split is OnSplit.OPTIMISTIC or now < self._probe_at:
             return False
-        if all(it.state is Life.ALIVE for it in self._membership.living()):
+        if all(it.state is Life.ALIVE for it in self._membership.core()):  # leaves come and go
             return False
         self._probe_at = now + PROBE_EVERY
         return True
@@ -179,33 +187,40 @@ class Side:
 
         Only where this side has been less than whole since it missed them.
         """
-        alive = {it.name for it in self._membership.living() if it.owner and it.state is Life.ALIVE}
+        alive = {it.name for it in self._membership.core() if it.owner and it.state is Life.ALIVE}
         if self._was_less and not (alive - self._alive).isdisjoint(self.lost):
             self._are_back = True
         self._alive = alive
 
     def _find_here(self) -> tuple[str, ...]:
         me, known = self._membership.me, self._told
-        others = (it for it in self._membership.living() if it.owner and it.state is Life.ALIVE)
+        others = (it for it in self._membership.core() if it.owner and it.state is Life.ALIVE)
         names = [it.name for it in others if it.name in known or self._lacks(it.name)]
         if me.owner and me.living:
             names.append(me.name)
         return tuple(sorted(names))
 
     def _note_gone(self, binding: list[VoterSet]) -> None:
-        """Remember who has left of those that count, and who is back."""
-        names = {name for voters in binding for name in voters.names}
-        gone = {name for name in names if name in self.sets.gone or self._has_left(name)}
-        self.sets.gone = gone.difference(self._here)
+        """Remember who has left of those that count, and see who is off the ring.
 
-    def _has_left(self, name: str) -> bool:
-        me = self._membership.me
-        member = me if name == me.name else self._membership.members.get(name)
-        return member is not None and (member.state is Life.LEFT or not member.owner)
+        Who starts again after it was killed has another claim, and counts when it is on the ring.
+        """
+        me, known = self._membership.me, {**self._membership.members}
+        known[me.name] = me
+        names = {name for voters in binding for name in voters.names if name in known}
+        self._off = {name for name in names if not known[name].owner}
+        placed = {it: self._placed.get(it, -1) for it in self._off}
+        left = (it for it in self._off if known[it].claim == placed[it])
+        self.sets.note_gone(left, binding)
+        self.sets.keep_gone(binding)
+        self._placed = {it: placed.get(it, known[it].claim) for it in names}
+
+    def _gone_of(self, voters: VoterSet) -> set[str]:
+        return self.sets.gone_of(voters) | self._off.intersection(voters.names)
 
     def _count_lost(self, agreed: VoterSet, now: int) -> None:
-        gone = self.sets.gone
-        lost = tuple(it for it in agreed.names if it not in self._here and it not in gone)
+        others = self._present | self._gone_of(agreed)
+        lost = tuple(it for it in agreed.names if it not in others)
         if lost != self.lost:
             self.lost, self._lost_since = lost, now
 
@@ -214,7 +229,8 @@ class Side:
     def _judge(self, binding: list[VoterSet], now: int) -> None:
         decides, part = True, WHOLE
         if self.on_split is OnSplit.QUORUM:
-            decides = all(has_majority(it.names, self._here, self.sets.gone) for it in binding)
+            here, gone_of = self._present, self._gone_of
+            decides = all(has_majority(it.names, here, gone_of(it)) for it in binding)
         elif self.lost:
             part = SidePart(max(self.counted - len(self.lost), 1), self.counted)
         is_whole = decides and part.is_whole
@@ -249,15 +265,14 @@ class Side:
         """Have those who are here be those who count, once it is time."""
         sets = self.sets
         if sets.agreed == NONE_YET:
-            told, living = self._told, self._membership.living()
-            is_new = not any(it.agreed.version for it in told.values())
-            if is_new and all(it.name in told or self._lacks(it.name) for it in living):
-                sets.agree(VoterSet(1, self._here))
+            if self._nobody_counts:
+                sets.agree(VoterSet(self._next_version(), self._here))  # above all that leaves know
             return
         is_time = now - self._here_since >= SETTLE and (
             not self.lost or now - self._lost_since >= HOLD
         )
-        new = sets.last.names != self._here and len(self._here) <= MAX_VOTERS
+        is_other = sets.last.names != self._here or bool(sets.gone_of(sets.last))
+        new = is_other and len(self._here) <= MAX_VOTERS
         if self.on_split is OnSplit.HOLD_DOWN:
             if new and is_time:
                 sets.agree(VoterSet(self._next_version(), self._here))
@@ -267,6 +282,17 @@ class Side:
         if self.decides:
             self._agree_if_promised()
 
+    @property
+    def _nobody_counts(self) -> bool:
+        """Have all that may be on the ring told, and none of those that are of a set?
+
+        What leaves remember of a ring that is no more is nobody's.
+        """
+        told, core = self._told, self._membership.core()
+        if not all(it.name in told or self._lacks(it.name) for it in core):
+            return False
+        return not any(told[it.name].agreed.version for it in core if it.owner and it.name in told)
+
     def _next_version(self) -> int:
         sets = (self.sets.agreed, *self.sets.proposed)
         theirs = [it for told in self._told.values() for it in (told.agreed, *told.proposed)]
@@ -274,11 +300,14 @@ class Side:
 
     def _agree_if_promised(self) -> None:
         """Count by those who are here alone, once all of them have promised it."""
-        mine = max((version for version, it in self.sets.proposed if it == self._here), default=0)
-        if not mine:
+        gone = self.sets.gone
+        above = max((gone.get(name, 0) for name in self._here), default=0) if gone else 0
+        proposed = (version for version, it in self.sets.proposed if it == self._here)
+        mine = max(proposed, default=0)
+        if mine <= above:
             return
         others = [it for it in self._here if it != self._membership.me.name]
-        heard = [self._told[it].promised(self._here) for it in others if it in self._told]
+        heard = [self._told[it].promised(self._here, above) for it in others if it in self._told]
         if all(heard):
             self.sets.agree(VoterSet(max([mine, *heard]), self._here))
 
@@ -290,7 +319,7 @@ class Side:
             self.on_split.value,
             sets.agreed,
             [*sets.proposed],
-            tuple(sorted(sets.gone))[:MAX_VOTERS],
+            sets.told_gone,
             asks,
         )
 

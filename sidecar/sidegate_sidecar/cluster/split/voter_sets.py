@@ -11,14 +11,16 @@ missed that has promised it, or hears of it from one who has: two sides never bo
 of all that they know of. Of two sets the one with the higher version counts, of the same version
 that with the larger names. Ties go to the side that has the smallest name.
 
-Who leaves says so, and is gone: it counts for neither side.
+Who leaves says so, and is gone: it counts for neither side. If it comes back it is a newcomer, and
+counts by the next set that is agreed: those on another side may not have heard that it is back.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sidegate.protocol.standing_messages import MAX_PROPOSED
+from sidegate.protocol.standing_messages import MAX_PROPOSED, MAX_VOTERS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -31,7 +33,19 @@ class VoterSet(NamedTuple):
     names: tuple[str, ...]
 
 
+MAX_TOLD: Final = 4
+"""Sets of others that are one object each: nearly all nodes tell the same, 60 MB of names if each
+of 1,000 had its own."""
+
 NONE_YET: Final = VoterSet(0, ())
+
+
+def latest_of(sets: Iterable[VoterSet]) -> dict[str, int]:
+    """Return the names in these sets, and the latest version that has each."""
+    latest: dict[str, int] = {}
+    for version, names in sorted(sets):
+        latest.update(dict.fromkeys(names, version))
+    return latest
 
 
 def has_majority(names: Iterable[str], present: Collection[str], gone: Collection[str]) -> bool:
@@ -39,7 +53,7 @@ def has_majority(names: Iterable[str], present: Collection[str], gone: Collectio
 
     Or half of them, with the smallest one. Where all are gone nobody is left to ask.
     """
-    voters = [name for name in names if name in present or name not in gone]
+    voters = [name for name in names if name not in gone]
     here = sum(name in present for name in voters)
     return 2 * here > len(voters) or (
         2 * here == len(voters) and (not voters or min(voters) in present)
@@ -52,7 +66,9 @@ class VoterSets:
     def __init__(self) -> None:
         self.agreed = NONE_YET
         self.proposed: list[VoterSet] = []
-        self.gone: set[str] = set()  # have left, or were forgotten by an operator's word
+        self.gone: dict[str, int] = {}
+        """Who has left, or was forgotten by an operator's word: of all sets up to that version."""
+        self._told: deque[VoterSet] = deque(maxlen=MAX_TOLD)  # by others, and not known here
 
     @property
     def last(self) -> VoterSet:
@@ -72,12 +88,42 @@ class VoterSets:
         """
         self.proposed = [*self.proposed[: MAX_PROPOSED - 1], voters]
 
+    def gone_of(self, voters: VoterSet) -> set[str]:
+        """Return who is gone of those in a set."""
+        gone, version = self.gone, voters.version
+        return {name for name in voters.names if gone.get(name, 0) >= version} if gone else set()
+
+    def note_gone(self, names: Iterable[str], sets: Iterable[VoterSet]) -> None:
+        """Note that these are gone of the sets that have them."""
+        if names := [*names]:
+            latest = latest_of(sets)
+            for name in names:
+                if name in latest:
+                    self.gone[name] = max(self.gone.get(name, 0), latest[name])
+
+    def keep_gone(self, binding: Iterable[VoterSet]) -> None:
+        """Forget who was gone of no other sets than those that don't count any more."""
+        gone = [self.gone_of(voters) for voters in binding]
+        names = set[str]().union(*gone)
+        self.gone = {name: upto for name, upto in self.gone.items() if name in names}
+
+    @property
+    def told_gone(self) -> tuple[str, ...]:
+        """Return whom others are told of: who is gone of the latest of our sets that has it."""
+        latest = latest_of((self.agreed, *self.proposed)) if self.gone else {}
+        gone = (name for name, upto in self.gone.items() if 0 < latest.get(name, 0) <= upto)
+        return tuple(sorted(gone))[:MAX_VOTERS]
+
     def known(self, voters: tuple[int, tuple[str, ...]]) -> VoterSet:
         """Return a set that was told, as the object that is known if one is.
 
         To compare that with itself costs nothing, however many names it has.
         """
-        return next((it for it in (self.agreed, *self.proposed) if it == voters), VoterSet(*voters))
+        held = (self.agreed, *self.proposed, *self._told)
+        if (known := next((it for it in held if it == voters), None)) is None:
+            known = VoterSet(*voters)
+            self._told.append(known)
+        return known
 
     def binding(self, told: Iterable[Told]) -> list[VoterSet]:
         """Return the sets of which a side needs a majority, by all that its nodes have told."""
@@ -94,7 +140,7 @@ class Told(NamedTuple):
     agreed: VoterSet
     proposed: tuple[VoterSet, ...]
 
-    def promised(self, names: tuple[str, ...]) -> int:
-        """Return the version under which it has promised or agreed a set, 0 if it hasn't."""
+    def promised(self, names: tuple[str, ...], above: int = 0) -> int:
+        """Return the version above that one under which it has promised or agreed a set, or 0."""
         sets = (self.agreed, *self.proposed)
-        return max((version for version, of in sets if of == names), default=0)
+        return max((version for version, of in sets if version > above and of == names), default=0)

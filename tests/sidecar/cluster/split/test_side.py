@@ -5,7 +5,9 @@ import logging
 import pytest
 
 from sidegate.buckets.decision import OnUnreachable
+from sidegate.buckets.limits import SECOND
 from sidegate.protocol.standing_messages import OnSplit, Voters
+from sidegate_ring.membership.membership import Life
 from sidegate_sidecar.cluster.cluster import Cluster
 from sidegate_sidecar.cluster.split.part import SidePart
 from tests.support.in_memory.clusters import Post, Room
@@ -124,6 +126,38 @@ def test_who_leaves_counts_for_no_side() -> None:
     assert deciding(room) == ""  # e alone of c, d and e; a and b forward
 
 
+def start_again(room: Room, name: str, knows: str) -> None:
+    """Have a node leave, and start again at once under its name, by some of the others."""
+    room[name].place.leave(room.now, 10**10)
+    room.run_until(lambda: not room[name].membership.me.owner)
+    room.crash(name)
+    room.add(name, knows=knows)
+    room.join(name)
+
+
+def test_who_starts_again_just_as_the_network_splits_counts_for_no_side() -> None:
+    """A has heard that c left, and not that it is back: it goes on with half of a and b."""
+    room = counting("abc")
+    sides = {"a": 0, "b": 1, "c": 1}
+    room["c"].place.leave(room.now, 10**10)
+    room.run_until(lambda: not room["c"].membership.me.owner)
+    room.lost = lambda post: sides[post[0]] != sides[post[1]]
+    start_again(room, "c", "b")
+    room.run(NOTICED_WITHIN)
+    assert deciding(room) == "a"
+
+
+def test_who_starts_again_counts_by_the_next_set() -> None:
+    room = counting("abc")
+    before = room["a"].side.sets.agreed.version
+    start_again(room, "c", "ab")
+    sides = [node.side for node in room.nodes.values()]
+    room.run_until(lambda: all(it.sets.agreed.version > before for it in sides), within=5)
+    assert all(agrees(node, "abc") for node in room.nodes.values())
+    split(room, "a", "bc")
+    assert deciding(room) == "bc"
+
+
 def test_a_newcomer_on_the_smaller_side_counts_by_who_was_there() -> None:
     room = counting("bcd")
     split(room, "b", "cd")
@@ -214,3 +248,48 @@ def test_a_node_of_another_setting_is_named(caplog: pytest.LogCaptureFixture) ->
     assert "node a has --on-split quorum, this one hold-down: each goes by its own" in (
         caplog.messages
     )
+
+
+def test_a_leaf_that_is_suspected_is_no_reason_to_probe_all() -> None:
+    room = counting("abc")
+    room.add("p", leaf=True)
+    room.join("p")
+    leaf = room["a"].membership.members["p"]
+    room.crash("p")
+    room.run_until(lambda: leaf.state is Life.SUSPECT)
+    assert not any(room[name].side.is_in_doubt(room.now + SECOND) for name in "abc")
+
+
+def test_a_leaf_that_says_it_is_on_the_ring_counts_for_nobody() -> None:
+    room = counting("abc")
+    room.add("p", leaf=True)
+    room.join("p")
+    room["p"]._apply(room["p"].membership.announce(room.now / SECOND, owner=True), room.now)
+    room.run(3)
+    assert all(agrees(room[name], "abc") for name in "abc")
+
+
+@pytest.mark.parametrize("on_split", [OnSplit.QUORUM, OnSplit.HOLD_DOWN])
+def test_owners_that_all_start_again_agree_whatever_their_leaves_remember(
+    on_split: OnSplit,
+) -> None:
+    room = counting("abc", on_split)
+    room.add("p", leaf=True)
+    room.join("p")
+    for name in "abc":
+        room.crash(name)
+    for name in "abc":
+        room.add(name)
+        room.join(name)
+    room.run_until(lambda: all(agrees(room[name], "abc") for name in "abcp"))
+
+
+def test_a_leaf_counts_by_owners_that_are_all_new() -> None:
+    room = counting("b")
+    room.add("p", leaf=True)
+    room.join("p")
+    room.crash("b")
+    room.add("a")
+    room.join("a")
+    room.run_until(lambda: agrees(room["a"], "a") and agrees(room["p"], "a"))
+    assert deciding(room) == "pa"
