@@ -78,6 +78,8 @@ class ThreadLeases:
         if len(self._asked) > len(self.table):  # of some the answer has never come
             asked = self._asked.items()
             self._asked = {it: by for it, by in asked if now - by[1] < MAX_LAPSE}
+        if len(self._leases.wishes) > len(self.table):  # nobody has said those of some
+            self._leases.wishes = [wish for wish in self._leases.wishes if not wish[0].is_over]
         if self._leases.returned or now >= self._tell_at:
             self._is_due = True
 

@@ -201,7 +201,8 @@ def test_who_asks_now_and_then_borrows_no_more() -> None:
 
 def test_what_is_never_answered_is_forgotten_also_of_keys_that_nobody_asks_about() -> None:
     """As by a sidecar of an older release, which isn't told of wishes."""
-    leases = ThreadLeases(AMPLE, lambda: leases.words(), remembers=True)
+    words: list[Word] = []
+    leases = ThreadLeases(AMPLE, lambda: words.extend(leases.words()), remembers=True)
     limits, now = parse_limits(LIMITS), time.monotonic_ns()
     for burst in range(20):
         for _ in range(MIN_SAMPLES):
@@ -211,6 +212,22 @@ def test_what_is_never_answered_is_forgotten_also_of_keys_that_nobody_asks_about
             leases.spend("other", limits, 1, now)
     assert not leases.table
     assert len(leases._asked) <= 2
+
+
+@pytest.mark.parametrize("stays_busy", [True, False])
+def test_in_an_outage_nothing_piles_up_that_was_to_be_asked(stays_busy: bool) -> None:
+    """Nobody talks to the sidecar then; what is asked once it is back is what is wanted then."""
+    leases = ThreadLeases(AMPLE, lambda: None, remembers=True)
+    limits, now = parse_limits(LIMITS), time.monotonic_ns()
+    for burst in range(100):
+        key = "k" if stays_busy else f"k{burst}"
+        for _ in range(MIN_SAMPLES):
+            leases.saw((key, LIMITS, 1), limits, now)
+        for _ in range(12):
+            now += IDLE // 2
+            leases.spend(key if stays_busy else "other", limits, 1, now)
+    assert len(leases._leases.wishes) <= 1
+    assert len(leases._leases.returned) <= 1
 
 
 def _child(client: BlockingClient, told: Connection) -> None:
