@@ -10,6 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
+from sidegate.client.leases.borrower import MAX_LAPSE
 from sidegate.client.leases.in_loop import TELL_EVERY
 from sidegate.client.leases.leases import IDLE, TICK_EVERY, AppLeases
 from sidegate.protocol.holds.lease_messages import Borrow, Lent, Returned
@@ -75,7 +76,10 @@ class ThreadLeases:
         self._tick_at = now + _TICK_EVERY
         self._leases.tick(now)
         if len(self._asked) > len(self.table):  # of some the answer has never come
-            self._asked = {it: by for it, by in self._asked.items() if by[0].asked_at == by[1]}
+            asked = self._asked.items()
+            self._asked = {it: by for it, by in asked if now - by[1] < MAX_LAPSE}
+        if len(self._leases.wishes) > len(self.table):  # nobody has said those of some
+            self._leases.wishes = [wish for wish in self._leases.wishes if not wish[0].is_over]
         if self._leases.returned or now >= self._tell_at:
             self._is_due = True
 

@@ -171,6 +171,8 @@ class AppLeases:
         it.asked_at = 0
         it.pause_until = now + MAX_LAPSE
         it.deny_until(0)
+        if self.wishes:  # nobody could be asked until now, as in an outage
+            self.wishes = [wish for wish in self.wishes if wish[0] is not it]
 
     # --- what ends
 

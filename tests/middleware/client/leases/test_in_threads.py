@@ -12,6 +12,7 @@ import pytest
 from sidegate.buckets.limits import SECOND, parse_limits
 from sidegate.client.blocking import BlockingClient
 from sidegate.client.leases.in_threads import ThreadLeases
+from sidegate.client.leases.leases import IDLE
 from sidegate.client.leases.sampling import MIN_SAMPLES
 from sidegate.protocol.holds.lease_messages import MAX_LEASE, Borrow, Lent, Returned
 from sidegate.protocol.messages import Forget, Refund
@@ -196,6 +197,37 @@ def test_who_asks_now_and_then_borrows_no_more() -> None:
     assert leases.words() == [Returned(0, [("k", LIMITS, 7, 2)])]
     assert not leases.table
     assert not words
+
+
+def test_what_is_never_answered_is_forgotten_also_of_keys_that_nobody_asks_about() -> None:
+    """As by a sidecar of an older release, which isn't told of wishes."""
+    words: list[Word] = []
+    leases = ThreadLeases(AMPLE, lambda: words.extend(leases.words()), remembers=True)
+    limits, now = parse_limits(LIMITS), time.monotonic_ns()
+    for burst in range(20):
+        for _ in range(MIN_SAMPLES):
+            leases.saw((f"k{burst}", LIMITS, 1), limits, now)
+        for _ in range(6):
+            now += IDLE // 2
+            leases.spend("other", limits, 1, now)
+    assert not leases.table
+    assert len(leases._asked) <= 2
+
+
+@pytest.mark.parametrize("stays_busy", [True, False])
+def test_in_an_outage_nothing_piles_up_that_was_to_be_asked(stays_busy: bool) -> None:
+    """Nobody talks to the sidecar then; what is asked once it is back is what is wanted then."""
+    leases = ThreadLeases(AMPLE, lambda: None, remembers=True)
+    limits, now = parse_limits(LIMITS), time.monotonic_ns()
+    for burst in range(100):
+        key = "k" if stays_busy else f"k{burst}"
+        for _ in range(MIN_SAMPLES):
+            leases.saw((key, LIMITS, 1), limits, now)
+        for _ in range(12):
+            now += IDLE // 2
+            leases.spend(key if stays_busy else "other", limits, 1, now)
+    assert len(leases._leases.wishes) <= 1
+    assert len(leases._leases.returned) <= 1
 
 
 def _child(client: BlockingClient, told: Connection) -> None:
