@@ -1,8 +1,8 @@
 """The blocking client: for threads, for gevent, and for processes that fork after they were set up.
 
-It has no event loop and, but while recorded events wait, no thread of its own: those who ask share
-one connection and do the work for each other (`multiplexer.py`). All waiting is in calls that
-gevent's patching can replace.
+It has no event loop and, but while recorded events wait or tokens are borrowed, no thread of its
+own: those who ask share one connection and do the work for each other (`multiplexer.py`). All
+waiting is in calls that gevent's patching can replace.
 """
 
 from __future__ import annotations

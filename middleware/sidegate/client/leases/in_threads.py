@@ -1,7 +1,8 @@
 """In threads: the leases of one process, which its threads spend together, each under a lock.
 
-A thread of its own would be one too many: who checks looks after them, once a tick, and what nobody
-asks about any more lapses. A forked process begins with none.
+Who checks looks after them, once a tick. What nobody asks about any more a thread gives back, which
+lives while something is borrowed: else of a quota as much would lapse as a short burst of checks
+spends. Where no thread can run, it lapses. A forked process begins with none.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 _TICK_EVERY: Final = int(TICK_EVERY * 1e9)
 _TELL_EVERY: Final = int(TELL_EVERY * 1e9)
+# Seconds between two looks of the thread: of a lease that lasts for 100 ms, what is idle for 50 is
+# given back within 75.
+_KEEP_EVERY: Final = 2 * TICK_EVERY
 
 
 class ThreadLeases:
@@ -46,6 +50,7 @@ class ThreadLeases:
         self._tick_at = 0  # ns
         self._tell_at = 0  # ns
         self._is_due = False
+        self._is_kept = False  # is there a thread that gives back?
         self.table = leases.table
 
     # --- checks
@@ -91,6 +96,7 @@ class ThreadLeases:
                 self._tick_at = max(self._tick_at, time.monotonic_ns())
         if is_hot:
             self._converse()
+            self._have_kept()
 
     def refund(self, key: str, limits: Limits, cost: int) -> bool:
         """Put back what was spent of a lease; False if the sidecar is to be told."""
@@ -107,6 +113,31 @@ class ThreadLeases:
         with self._lock:
             self._leases.forget(key, begins=begins)
             self._is_due = True
+
+    # --- what nobody asks about any more
+
+    def _have_kept(self) -> None:
+        with self._lock:
+            if self._is_kept:
+                return
+            self._is_kept = True
+        try:
+            threading.Thread(target=self._keep, name="sidegate leases", daemon=True).start()
+        except RuntimeError:  # the process ends, or has too many: the next one tries again
+            self._is_kept = False
+
+    def _keep(self) -> None:
+        """Give back what is idle, until nothing is borrowed."""
+        while True:
+            time.sleep(_KEEP_EVERY)
+            with self._lock:
+                self._tick(time.monotonic_ns())
+                is_due = bool(self._asked or self._leases.returned or self._leases.wishes)
+                self._is_kept = is_kept = bool(self.table or self._asked)
+            if is_due:
+                self._converse()
+            if not is_kept:
+                return
 
     # --- what is said
 

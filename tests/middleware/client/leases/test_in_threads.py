@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import threading
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -94,6 +95,15 @@ def test_what_is_left_is_given_back_on_close_and_told_of(
     sidecar.wait_for(lambda: any(isinstance(it, Outcomes) for it in sidecar.heard))
     rows = [row for it in sidecar.heard if isinstance(it, Outcomes) for row in it.keys]
     assert all(row[:3] == ("k", "lease", 1) for row in rows)
+
+
+def test_what_nobody_asks_about_any_more_is_given_back_and_its_thread_ends(
+    sidecar: SidecarDouble, client: BlockingClient
+) -> None:
+    until_leased(client)
+    sidecar.wait_for(lambda: sum(row[3] for row in sidecar.returned) > 0)
+    sidecar.wait_for(lambda: all(it.name != "sidegate leases" for it in threading.enumerate()))
+    assert not client._shared.leased
 
 
 def test_of_a_key_that_was_reset_nothing_is_left(
