@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sidegate_sidecar.replication.corrections.resets import KnownResets
 
 
-MAX_BUCKETS = 1_000  # in a message that is merged: a millisecond's work; none of ours has over 200
+MAX_BUCKETS = 1_000  # in a message that is merged: a millisecond's work; none of ours has over 800
 
 
 class Merging:

@@ -236,8 +236,7 @@ class Sync:
     def gone(self, name: str) -> None:
         """Expect nothing from a node any more, and send it nothing."""
         self._pulling.on_disconnected(name)
-        owed = self._outboxes, self.rows, self._inquiries, self._ledgers, self._resetting
-        for it in owed:
+        for it in (self._outboxes, self.rows, self._inquiries, self._ledgers, self._resetting):
             it.drop(name)
         self.early.unreachable(name)
         self.resets.on_disconnected(name)
@@ -338,7 +337,6 @@ class Sync:
         self.decided.tick(now)
         self.resets.tick(now)
         self.resets.give_back(now, RESEND_AFTER)
-        self._resetting.walk(now)
         self.rows.tick(now)
         self._ledgers.give_back(now, RESEND_AFTER)
         for name in self._ledgers.overflown:
@@ -357,6 +355,8 @@ class Sync:
         Whoever has more time in this turn calls it again. What can't wait goes out in any case.
         """
         outgoing = self.early.tick(now)
+        self._resetting.walk(now)
+        self.rows.work()
         self._flush.tick(now)
         if outgoing := outgoing + self._send(now):
             return outgoing

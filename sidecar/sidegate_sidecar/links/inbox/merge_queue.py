@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SLICE: Final = 50_000  # ns of merging in a turn, and what one part takes beyond
 PART: Final = 25  # buckets between two looks at the clock: up to 0.05 ms
-MAX_WAITING: Final = 64  # parts of a node: an honest one has eight messages under way
+MAX_WAITING: Final = 64  # parts of a node: eight messages, which are more only of checks with sync
 
 
 class MergeQueue:

@@ -126,13 +126,16 @@ class RowCopies:
             box.give_back(now)
 
     def tick(self, now: int) -> None:
-        """Expire what is over its time, and find out who is to have what has changed."""
+        """Expire what is over its time, and have sent again what is lost."""
         self.reservations.expire(now, self._owns)
         for box in self._boxes.values():
             box.give_back(now, RESEND_AFTER)
         for name in [it for it, box in self._boxes.items() if box.overflowed and self._usable(it)]:
             del self._boxes[name]
             self.walk_all()
+
+    def work(self) -> None:
+        """Find out who is to have what has changed, and some of what is walked for."""
         changed, self._changed = self._changed, {}
         self._place(changed)
         if not self._hold_up:

@@ -44,10 +44,12 @@ class Outboxes:
         """Does more wait for a node that can be reached than may be on its way?"""
         return any(box.window_is_full and box.waiting for _, box in self.reachable())
 
-    @property
-    def have_room(self) -> bool:
-        """May something be sent now?"""
-        return any(box.waiting and not box.window_is_full for _, box in self.reachable())
+    def have_room(self, deaf: Container[str]) -> bool:
+        """May something be sent now? To those who are deaf it may not."""
+        return any(
+            box.waiting and not box.window_is_full and name not in deaf
+            for name, box in self.reachable()
+        )
 
     @property
     def hold_up(self) -> bool:

@@ -44,9 +44,14 @@ class Sending:
     @property
     def is_due(self) -> bool:
         """May something go out now?"""
-        hearers = self._resets.hearers
-        resets = any(self._resets.is_due(name) and self._usable(name) for name in hearers)
-        return bool(self._ledgers.due) or resets or self._outboxes.have_room
+        deaf = self._deaf()
+        resets = any(self._resets.is_due(name) and self._usable(name) for name in deaf)
+        ledgers = any(name not in deaf for name in self._ledgers.due)
+        return ledgers or resets or self._outboxes.have_room(deaf)
+
+    def _deaf(self) -> set[str]:
+        """Return who is to hear of resets before anything else."""
+        return {*self._resets.hearers} if self._resets else set()
 
     def asked(self, name: str) -> None:
         """Called when a node asks what is left for it."""
@@ -64,7 +69,7 @@ class Sending:
         more than `least` ns are left out, but for newcomers, who have nothing else.
         """
         outgoing: Sends = []
-        deaf = {*self._resets.hearers} if self._resets else set[str]()
+        deaf = self._deaf()
         for name in deaf:
             if self._resets.is_due(name) and self._usable(name):
                 outgoing.append((name, self._resets.take(name, self.next_id(), now)))

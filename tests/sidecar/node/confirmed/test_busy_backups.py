@@ -1,4 +1,4 @@
-"""Who asks what it lacks is answered though ever more of what is at risk is on its way to it."""
+"""A backup that has ever more on its way to it, or does not hear: what it is told, what waits."""
 
 from sidegate.protocol.messages import Confirm, Confirmed, Merged, Part, Pull, Pulled
 from tests.sidecar.node.confirmed.recorded_owner import RecordedOwner
@@ -35,3 +35,16 @@ def test_a_newcomer_is_told_that_it_has_all_and_so_is_a_backup() -> None:
     for _ in range(30):
         owner.go_on()
     assert owner.words == [Pulled(7), Confirmed(digest, 1)]
+
+
+def test_while_a_node_does_not_hear_of_a_reset_what_waits_for_it_is_no_work() -> None:
+    """It may not be sent now, so who looked for it all the time would find nothing else to do."""
+    owner = RecordedOwner("b")
+    owner.cluster.sync.resets.on_connected("b")
+    owner.cluster.reset("key", 7, owner.now)
+    for ms in (0, 100, 100, 100):
+        owner.ask((owner.key(), "1000/hour", 1))
+        owner.tick(ms)
+    assert not owner.sent()
+    assert owner.cluster.sync._outboxes.waiting
+    assert not owner.cluster.sync.working
