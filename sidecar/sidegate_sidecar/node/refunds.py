@@ -7,7 +7,7 @@ was told everything gives back.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sidegate.buckets.limits import known_limits, require_cost
 from sidegate.buckets.windows import undated
@@ -16,11 +16,16 @@ from sidegate.protocol.messages import MAX_HOPS, MAX_KEY_BYTES, Refund, require_
 from sidegate_sidecar.node.counts import RefundOutcome
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sidegate.protocol.messages import Check
+    from sidegate_ring.hashring import Ring
     from sidegate_sidecar.cluster.cluster import Cluster
     from sidegate_sidecar.node.counts import Counts
     from sidegate_sidecar.node.failover import Links
     from sidegate_sidecar.node.local import Local
+
+Row = TypeVar("Row", bound=tuple[Any, ...])  # of which the first is a key
 
 
 class Refunds:
@@ -34,18 +39,13 @@ class Refunds:
 
     def take(self, message: Refund, now: int) -> None:
         """Give back what is ours, have the owners of the rest do it, and drop what can't be."""
-        pair, me = self._cluster.ring.pair, self._cluster.name
-        elsewhere: dict[str, list[Check]] = {}
-        for check in message.checks:
-            key = check[0]
-            owner = pair(key)[0] if len(key) <= MAX_KEY_BYTES else ""
-            if owner != me:
-                elsewhere.setdefault(owner, []).append(check)
-            elif self._cluster.decides(key) and self._give_back(check, now):
+        by_owner = rows_by_owner(self._cluster.ring, message.checks)
+        for check in by_owner.pop(self._cluster.name, ()):
+            if self._cluster.decides(check[0]) and self._give_back(check, now):
                 self._counts[RefundOutcome.GIVEN_BACK] += 1
             else:
                 self._counts[RefundOutcome.DROPPED] += 1
-        for owner, checks in elsewhere.items():
+        for owner, checks in by_owner.items():
             is_told = message.hops < MAX_HOPS and self._tell(owner, message.hops + 1, checks)
             outcome = RefundOutcome.FORWARDED if is_told else RefundOutcome.DROPPED
             self._counts[outcome] += len(checks)
@@ -70,3 +70,16 @@ class Refunds:
         except (SidegateError, ValueError):
             return False
         return cost > 0
+
+
+def owner_of(ring: Ring, key: str) -> str:
+    """Return the node that owns a key; "" for one that is too long, and if nobody does."""
+    return ring.pair(key)[0] if len(key) <= MAX_KEY_BYTES else ""
+
+
+def rows_by_owner(ring: Ring, rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Return rows that begin with a key by the owners of these."""
+    by_owner: dict[str, list[Row]] = {}
+    for row in rows:
+        by_owner.setdefault(owner_of(ring, row[0]), []).append(row)
+    return by_owner

@@ -10,10 +10,9 @@ that two nodes have decided and resets, is in `corrections/`. Buckets serve four
 - leave: what has changed since the last time goes out before the node leaves the ring;
 - repair: when the ring has changed, a walk through all buckets finds those that others hold now.
 
-What is to be sent to a node waits in its outbox: `flush.py` puts changes there, `rebalance.py` what
-a walk finds, and `sending.py` takes it out. A node that can't be reached keeps its outbox until it
-can, or is off the ring; meanwhile its part goes to the next node that can be reached. A walk waits
-for the outboxes to empty, and `work` does a piece at a time: so no check waits for a million.
+What is to be sent waits in the outbox of a node until that can be reached, or is off the ring:
+`flush.py` puts changes there, `rebalance.py` what a walk finds, `sending.py` takes it out. A walk
+waits for outboxes to empty, and `work` does a piece at a time: so no check waits for a million.
 """
 
 from __future__ import annotations
@@ -117,8 +116,7 @@ class Sync:
     @property
     def idle(self) -> bool:
         """Is everything where it should be, as far as nodes can be reached?"""
-        busy = any(True for _ in self._outboxes.reachable())
-        busy |= self._resetting.is_walking or self.rows.is_busy
+        busy = self._resetting.is_walking or self.rows.is_busy or any(self._outboxes.reachable())
         busy |= self._ledgers.busy or any(map(self._usable, self.resets.hearers))
         return not (self._flush or busy or self._walk.to_do)
 
@@ -130,9 +128,12 @@ class Sync:
     @property
     def working(self) -> bool:
         """Is there something to do right now, without waiting for a message?"""
-        walks = self._walk.to_do and not self._outboxes.hold_up
-        walks = walks or self._resetting.is_walking or self.rows.is_due
+        walks = self._walks or self._resetting.is_walking or self.rows.is_due
         return self._flush.is_under_way or walks or self._sending.is_due
+
+    @property
+    def _walks(self) -> bool:
+        return self._walk.to_do and not self._outboxes.hold_up
 
     @property
     def is_urgent(self) -> bool:
@@ -346,8 +347,8 @@ class Sync:
         outgoing = [*self._resetting.answers(), *self.work(now)]
         for name in self._outboxes.bound():
             self._walk.lacks(name)
-        questions = self.copies.questions(now, self._usable)
-        return [*outgoing, *questions, *self._pulling.ask_again(now)]
+        outgoing += self.copies.questions(now, self._usable)
+        return outgoing + self._pulling.ask_again(now)
 
     def work(self, now: int) -> Sends:
         """Do a piece of work, of 0.1 ms: send what the windows have room for, or walk on.
@@ -385,8 +386,7 @@ class Sync:
 
     def _send(self, now: int, *, at_once: bool = False) -> Sends:
         least = 0 if self.keep_short else SHORT
-        walks = self._walk.to_do and not self._outboxes.hold_up
-        buckets = self._sending.send(now, least, at_once=at_once, walks=walks)
+        buckets = self._sending.send(now, least, at_once=at_once, walks=self._walks)
         return [*buckets, *self.rows.send(now, at_once=at_once), *self._tell_done()]
 
     def _tell_done(self) -> Sends:

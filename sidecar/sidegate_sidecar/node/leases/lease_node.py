@@ -15,10 +15,11 @@ from sidegate.buckets.lending import LAPSE, Lending
 from sidegate.buckets.limits import known_limits
 from sidegate.errors import SidegateError
 from sidegate.protocol.holds.lease_messages import Borrow, Lent, Returned
-from sidegate.protocol.messages import MAX_HOPS, MAX_KEY_BYTES, NOBODY, require_key
+from sidegate.protocol.messages import MAX_HOPS, NOBODY, require_key
 from sidegate_sidecar.cluster.place.stages import Stage
 from sidegate_sidecar.node.leases.quiet import Quiet
 from sidegate_sidecar.node.local import ANSWERS_SHARE
+from sidegate_sidecar.node.refunds import owner_of, rows_by_owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,10 +58,8 @@ class LeaseNode:
         """Answer a question at once; None if another node has to be asked first."""
         self.asked += 1
         now = self._clock()
-        if now > self._cluster.late_at:
-            self._cluster.notice(now)
-        key = asked.key
-        owner = self._cluster.ring.pair(key)[0] if len(key) <= MAX_KEY_BYTES else ""
+        self._cluster.notice(now)
+        owner = owner_of(self._cluster.ring, asked.key)
         if owner == self._cluster.name:
             return self._lend(asked, now)
         if not owner or asked.hops >= MAX_HOPS:
@@ -81,18 +80,12 @@ class LeaseNode:
         """End leases, here or at their owners; what can't be told now lapses."""
         self.asked += 1
         now = self._clock()
-        if now > self._cluster.late_at:
-            self._cluster.notice(now)
-        elsewhere: dict[str, list[ReturnedRow]] = {}
-        for row in message.rows:
-            key = row[0]
-            owner = self._cluster.ring.pair(key)[0] if len(key) <= MAX_KEY_BYTES else ""
-            if owner == self._cluster.name:
-                self._settle(row, now)
-            elif owner:
-                elsewhere.setdefault(owner, []).append(row)
-        for owner, rows in elsewhere.items() if message.hops < MAX_HOPS else ():
-            if link := self._links.link_to(owner):
+        self._cluster.notice(now)
+        by_owner = rows_by_owner(self._cluster.ring, message.rows)
+        for row in by_owner.pop(self._cluster.name, ()):
+            self._settle(row, now)
+        for owner, rows in by_owner.items() if message.hops < MAX_HOPS else ():
+            if owner and (link := self._links.link_to(owner)):
                 link.tell(Returned(message.hops + 1, rows))
 
     def _lend(self, asked: Borrow, now: int) -> Lent:
