@@ -210,16 +210,7 @@ def _cluster(results: Results) -> list[Target]:
             0.75,
             _ratio(backed_up, alone),
         ),
-        *(
-            Target(
-                f"% of a burst of {limits} lost by a kill -9 while it is spent, {which}",
-                most,
-                of(loss.PART, limits, loss.SETTING, "lost"),
-                at_least=False,
-            )
-            for limits, _ in loss.SPENT
-            for which, most, of in (("median", 1.0, results.median), ("at most", 5.0, results.most))
-        ),
+        *_lost(results),
         _slower(results, "a handover", handover.PART, handover.BEFORE, handover.MEANWHILE),
         Target(
             "keys missing after a handover, or with another number of tokens left",
@@ -252,6 +243,19 @@ def _cluster(results: Results) -> list[Target]:
             _sum(results, failover.PART, failover.ANSWERED, _WRONG),
             at_least=False,
         ),
+    ]
+
+
+def _lost(results: Results) -> list[Target]:
+    return [
+        Target(
+            f"% of a burst of {limits} lost by a kill -9 while it is spent, {which}",
+            most,
+            of(loss.PART, limits, loss.SETTING, "lost"),
+            at_least=False,
+        )
+        for limits, _ in loss.SPENT
+        for which, most, of in (("median", 1.0, results.median), ("at most", 5.0, results.most))
     ]
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.lab.serving import App
+    from bench.lab.sidecars import Sidecar
+    from bench.peers.servers import Served
     from bench.plan import Plan
     from bench.results import Results
 
@@ -100,26 +102,8 @@ def _on_uvicorn(variant: str, descriptor: int, store: str) -> list[str]:
 
 
 @asynccontextmanager
-async def _sidegate(folder: Path) -> AsyncGenerator[str]:
-    async with sidecar(folder, "beside-web") as server:
-        yield server.address
-
-
-@asynccontextmanager
-async def _throttlecrab(folder: Path) -> AsyncGenerator[str]:
-    async with throttlecrab(folder, "web") as server:
-        yield server.address
-
-
-@asynccontextmanager
-async def _rateguard(folder: Path) -> AsyncGenerator[str]:
-    async with rateguard(folder, "web", _MOST) as server:
-        yield server.address
-
-
-@asynccontextmanager
-async def _gubernator(folder: Path) -> AsyncGenerator[str]:
-    async with gubernator(folder, "web") as server:
+async def _address(runs: AbstractAsyncContextManager[Sidecar | Served]) -> AsyncGenerator[str]:
+    async with runs as server:
         yield server.address
 
 
@@ -130,9 +114,9 @@ async def _ratelimit(folder: Path) -> AsyncGenerator[str]:
 
 
 _STORES: Final[dict[str, Callable[[Path], AbstractAsyncContextManager[str]]]] = {
-    OURS: _sidegate,
-    "throttlecrab allowed": _throttlecrab,
-    "rateguard allowed": _rateguard,
-    "gubernator allowed": _gubernator,
+    OURS: lambda folder: _address(sidecar(folder, "beside-web")),
+    "throttlecrab allowed": lambda folder: _address(throttlecrab(folder, "web")),
+    "rateguard allowed": lambda folder: _address(rateguard(folder, "web", _MOST)),
+    "gubernator allowed": lambda folder: _address(gubernator(folder, "web")),
     "envoyproxy-ratelimit allowed": _ratelimit,
 }

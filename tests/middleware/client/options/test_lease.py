@@ -47,11 +47,11 @@ def test_an_option_that_says_neither_is_an_error(wrong: object) -> None:
     with pytest.raises(ValueError, match=r"lease=.*: expected True, False or None"):
         leases(wrong)
     with pytest.raises(ValueError, match="lease="):
-        Limiter("1/day", lease=wrong)  # type: ignore[arg-type]
+        Limiter("1/day", lease=wrong)  # type: ignore[arg-type]  # what is refused
     with pytest.raises(ValueError, match="lease="):
-        Rule("api", "1/day", lease=wrong)  # type: ignore[arg-type]
+        Rule("api", "1/day", lease=wrong)  # type: ignore[arg-type]  # what is refused
     with pytest.raises(ValueError, match="lease="):
-        Limiter().limit("1/day", lease=wrong)  # type: ignore[arg-type]
+        Limiter().limit("1/day", lease=wrong)  # type: ignore[arg-type]  # what is refused
 
 
 def test_limits_say_it_to_whatever_is_made_of_them() -> None:
