@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Protocol, Unpack
 
+from sidegate.asgi.at_hand import at_hand
 from sidegate.asgi.evaluation import run
 from sidegate.asgi.other_loops import AnyLoop, within
 from sidegate.asgi.refusal import refuse, refuse_handshake
@@ -16,7 +17,7 @@ from sidegate.errors import NoSlot
 from sidegate.http.evaluation import RuleQuestion, asked_by_sidecar, asking
 from sidegate.http.headers import Pair
 from sidegate.http.in_flight import without_slot
-from sidegate.http.paid import is_paid
+from sidegate.http.paid import PAID, is_paid
 from sidegate.http.request.proxies import MAX_ADDRESS, NO_PROXIES, Proxies
 from sidegate.http.request.request import Request
 from sidegate.http.request_limiter import Chain, RequestLimiter, SidecarRules, Verdict, log
@@ -99,6 +100,7 @@ class RateLimitMiddleware:
         self._app = require_asgi(app)
         self._limiter = RequestLimiter(settings, time.monotonic)
         self._client: Checker = client
+        self._at_hand = at_hand(client)
         self._own = own
         if own is not None:
             self._limiter.count = own.count
@@ -118,8 +120,33 @@ class RateLimitMiddleware:
             return
         if limiter.holds:
             await self._holding(self._questions(scope), scope, receive, send)
+        elif (verdict := self._at_once(scope)) is not None:
+            if not verdict.status:
+                send = _adding(verdict.fields, send)
+                await self._app(scope, receive, send)
+            else:
+                await self._go_on(verdict, scope, receive, send)
         else:
             await self._check(scope, receive, send)
+
+    def _at_once(self, scope: Scope) -> Verdict | None:
+        """Return what becomes of a request that nobody is to be asked about: most of busy clients.
+
+        That takes a quarter of the time of `_check`. None, and nothing is charged, for any other.
+        """
+        limiter = self._limiter
+        rule = limiter.plainest
+        if rule is None or PAID in scope or (key := self._key_of_peer(rule, scope)) is None:
+            return None
+        try:
+            limits, cost = rule.limits, rule.cost
+            assert type(cost) is int  # else there is no key of the peer
+            if (decision := self._at_hand(key, limits, cost)) is None:
+                return None
+            scope[PAID] = {(key, limits.text): rule}
+            return limiter.passing(rule, decision) or self._judged(rule, decision, scope)
+        except Exception as error:  # noqa: BLE001 - the app must not suffer for its limiter
+            return limiter.check_failed(rule, error)
 
     async def _check(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request by the app's own rules."""
@@ -227,18 +254,22 @@ class RateLimitMiddleware:
 
     def _by_peer(self, rule: Rule, scope: Scope) -> RuleQuestion | None:
         """Return what the plainest rule asks, by the peer's address; None if it takes more."""
-        client = scope.get("client")
-        if (
-            rule.key_of_peer
-            and self._limiter.proxies is NO_PROXIES
-            and client
-            and client[0]
-            and len(client[0]) <= MAX_ADDRESS
-            and scope.get("method", "GET").upper() != "OPTIONS"
-        ):
-            assert isinstance(rule.cost, int)  # else there is no key of the peer
-            return RuleQuestion(rule, rule.key_of_peer(client[0]), rule.cost)
-        return None
+        if self._limiter.proxies is not NO_PROXIES:
+            return None
+        key = self._key_of_peer(rule, scope)
+        if key is None:
+            return None
+        assert isinstance(rule.cost, int)  # else there is no key of the peer
+        return RuleQuestion(rule, key, rule.cost)
+
+    def _key_of_peer(self, rule: Rule, scope: Scope) -> str | None:
+        """Return the key of the peer by a rule; None if it takes more than its address."""
+        key_of, client = rule.key_of_peer, scope.get("client")
+        if key_of is None or not client or not (address := client[0]):
+            return None
+        if len(address) > MAX_ADDRESS or scope.get("method", "GET").upper() == "OPTIONS":
+            return None
+        return key_of(address)
 
     async def _question(self, chain: Chain, scope: Scope) -> RuleQuestion | Verdict | None:
         """Return what to ask about a request, or what becomes of it; None if it isn't limited."""

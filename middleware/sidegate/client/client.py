@@ -57,7 +57,7 @@ class Client(LoopHolds, SlotsInLoops):
         self._options = options
         self._alone = alone
         self._remembers = remembers
-        self._latest: Session | None = None  # of the loop that asked last, mostly the only one
+        self.latest: Session | None = None  # of the loop that asked last, mostly the only one
         self._sessions: dict[asyncio.AbstractEventLoop, Session] = {}  # of loops that live
         self._lock = threading.Lock()  # over the two above, when they change
         self._closing: set[asyncio.Task[None]] = set()
@@ -103,7 +103,7 @@ class Client(LoopHolds, SlotsInLoops):
             asked = (key, limits.asked, cost)
         else:
             asked, limits = question(key, limits, cost)
-        session = self._latest
+        session = self.latest
         # An open turn is of this loop if that runs in this thread: 50 ns (get_running_loop 140).
         if (
             session is None
@@ -317,7 +317,7 @@ class Client(LoopHolds, SlotsInLoops):
             loop = get_running_loop()
         except RuntimeError:
             raise NoEventLoop from None
-        session = self._latest
+        session = self.latest
         if session is not None and session.loop is loop:
             return session
         with self._lock:
@@ -328,7 +328,7 @@ class Client(LoopHolds, SlotsInLoops):
                 session = self._sessions[loop] = kind(
                     loop, self._options, self._alone, self._ended, remembers=self._remembers
                 )
-            self._latest = session
+            self.latest = session
         return session
 
     def begin_child(self) -> None:
@@ -337,7 +337,7 @@ class Client(LoopHolds, SlotsInLoops):
         Here they don't run, though they seem to: what joined an open turn of theirs would wait for
         ever. And locks may be held by threads that don't exist.
         """
-        self._latest = None
+        self.latest = None
         self._sessions = {}
         self._lock = threading.Lock()
         self._alone = self._alone.afresh()
@@ -351,8 +351,8 @@ class Client(LoopHolds, SlotsInLoops):
         with self._lock:
             if self._sessions.get(session.loop) is session:
                 del self._sessions[session.loop]
-            if self._latest is session:
-                self._latest = None
+            if self.latest is session:
+                self.latest = None
 
     def count(self, outcome: str) -> None:
         """Count one of the protocol's OUTCOMES, which the sidecar is to show in its metrics."""

@@ -30,6 +30,7 @@ from sidegate.http.headers import (
 from sidegate.http.key_faults import KeyFaults
 from sidegate.http.keys import bucket_key, identity_text
 from sidegate.http.request.paths import readings
+from sidegate.http.request.proxies import NO_PROXIES
 from sidegate.http.request.request import Request
 from sidegate.http.rules import Rule
 from sidegate.http.settings import HeaderStyle, OnKeyError, Settings
@@ -130,7 +131,7 @@ class RequestLimiter:
         self._plain = (  # nearly all decisions say the same, and are made up the short way
             settings.headers is HeaderStyle.DRAFT and not settings.shadow
         )
-        self._leased: tuple[Rule | None, Decision | None, list[Pair]] = None, None, []
+        self._leased: tuple[Rule | None, Decision | None, Verdict | None] = None, None, None
         self._faults = KeyFaults()
         first = self.rules[0] if self.rules and not settings.exempt else None
         self._every: tuple[Chain, ...] | None = None
@@ -138,6 +139,9 @@ class RequestLimiter:
             self._every = ()
         elif first and first.matches_all and len(self.rules) == 1:
             self._every = ((first,),)
+        # The only rule, for all requests, if what decides is the address of the peer alone.
+        by_peer = self.proxies is NO_PROXIES and first is not None and first.key_of_peer is not None
+        self.plainest = first if self._every and by_peer else None
         self._stops = {it.name: it.stopping() for it in self.rules if it.matches_any_path}
         self.holds = settings.enabled and any(rule.in_flight for rule in self.rules)
         self._chosen = lru_cache(MAX_CHOICES)(self._choose)
@@ -280,18 +284,17 @@ class RequestLimiter:
         `epoch` is now, in seconds since 1970, for legacy fields; `request` is for `on_denied`, or
         `form` has another way to make a refusal.
         """
-        policy = rule.policy
-        if decision.limits is not rule.limits:
-            policy = _lowered(rule.name, decision.limits)
-        elif fields := self.plain_fields(rule, decision):
-            return Verdict(fields)  # nearly all
+        if passing := self.passing(rule, decision):
+            return passing  # nearly all
+        is_lowered = decision.limits is not rule.limits
+        policy = _lowered(rule.name, decision.limits) if is_lowered else rule.policy
         on_denied = None if request is None else self.settings.on_denied
         is_usual = form is None and on_denied is None
         if is_usual and (plain := self._plain_refusal(rule, policy, decision)):
             return plain
         retry = retry_after(decision)
         fields = self._fields(policy, decision, retry, epoch)
-        if decision.source is not Source.OWNER and self.settings.expose_source:
+        if decision.source not in _OWN and self.settings.expose_source:
             fields.append((SOURCE, decision.source.encode("ascii")))
         if decision.allowed:
             return Verdict(fields)
@@ -308,42 +311,36 @@ class RequestLimiter:
         made = self.formed(rule, form, decision, Refusal(status, body, usual), retry)
         return Verdict([*fields, *made.fields], made.status, made.body, decision, detail)
 
-    def plain_fields(self, rule: Rule, decision: Decision) -> list[Pair] | None:
-        """Return the fields of a request that passes as nearly all do; None for any other."""
+    def passing(self, rule: Rule, decision: Decision) -> Verdict | None:
+        """Return what becomes of a request that passes as nearly all do; None for any other.
+
+        One verdict is for all that a lease allows, as its decision is.
+        """
         if not (self._plain and decision.allowed):
             return None
-        if decision.source is Source.LEASE:
-            return self._leased_fields(rule, decision)
-        if decision.source is not Source.OWNER:
+        source = decision.source
+        if source is _LEASE:
+            by, of, made = self._leased
+            if of is decision and by is rule:
+                return made
+        elif source is not _OWNER or decision.limits is not rule.limits:
             return None
-        if decision.limits is not rule.limits:
-            return None
-        return [rule.policy.field, (CURRENT, rule.policy.current(decision, 0))]
+        made = Verdict([rule.policy.field, (CURRENT, rule.policy.current(decision, 0))])
+        if source is _LEASE:
+            self._leased = rule, decision, made
+        return made
 
     def _plain_refusal(self, rule: Rule, policy: Policy, decision: Decision) -> Verdict | None:
         """Return what becomes of a request that is refused as most are; None for any other."""
         if not self._plain or decision.allowed or rule.shadow:
             return None
         source = decision.source
-        is_told = source is not Source.OWNER and self.settings.expose_source
+        is_told = source not in _OWN and self.settings.expose_source
         own = ((SOURCE, source.encode("ascii")),) if is_told else ()
         if (told := policy.plain_refusal(decision, own)) is None:
             return None
         detail, body, fields = told
         return Verdict(fields, 429, body, decision, detail)
-
-    def _leased_fields(self, rule: Rule, decision: Decision) -> list[Pair]:
-        """Return those of a decision by a lease, which is the same for all that the lease allows.
-
-        It is of the rule's limits: others have another lease.
-        """
-        by, made, fields = self._leased
-        if by is not rule or made is not decision:
-            fields = [rule.policy.field, (CURRENT, rule.policy.current(decision, 0))]
-            if self.settings.expose_source:
-                fields.append(_BY_LEASE)
-            self._leased = rule, decision, fields
-        return [*fields]
 
     def _fields(self, policy: Policy, decision: Decision, retry: int, epoch: float) -> list[Pair]:
         fields: list[Pair] = []
@@ -371,7 +368,8 @@ class RequestLimiter:
             return usual
 
 
-_BY_LEASE: Final = SOURCE, Source.LEASE.encode("ascii")
+_OWNER, _LEASE = Source.OWNER, Source.LEASE  # to look them up there costs more than to compare
+_OWN: Final = {_OWNER, _LEASE}  # a lease is what the owner has said ahead
 
 
 # Limits other than the rule's own come from a node that decides alone, by its share of them.

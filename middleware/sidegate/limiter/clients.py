@@ -6,6 +6,7 @@ import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from sidegate.asgi.at_hand import at_hand
 from sidegate.asgi.other_loops import AnyLoop, runs_in_loop
 from sidegate.client.blocking import BlockingClient
 from sidegate.client.client import Client
@@ -15,6 +16,7 @@ from sidegate.forks import begins_in_children
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sidegate.asgi.at_hand import AtHand
     from sidegate.client.unreachable.fallback import Fallback
     from sidegate.http.settings import Settings
     from sidegate.ruleset.ruleset import RuleSet
@@ -58,6 +60,11 @@ class Clients:
                 self._any_loop = AnyLoop(self._options)
                 self._watch(self._any_loop)
             return self._any_loop
+
+    @cached_property
+    def at_hand(self) -> AtHand:
+        """What the client for event loops decides at once."""
+        return at_hand(self.loops)
 
     @cached_property
     def threads(self) -> Any:  # noqa: ANN401 - BlockingClient, or what the app gave

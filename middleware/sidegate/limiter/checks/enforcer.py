@@ -223,11 +223,11 @@ class Enforcer:
 
     def passes_plainly(self, current: Current, question: KeyQuestion, decision: Decision) -> bool:
         """Conclude the plain case for a request of which nothing else was asked; else False."""
-        fields = self.limiter.plain_fields(question.rule, decision)
-        if fields is None:
+        passing = self.limiter.passing(question.rule, decision)
+        if passing is None:
             return False
         current.decisions = (decision,)
-        current.fields = fields
+        current.fields = passing.fields
         _note_charged(current, question, decision)
         return True
 

@@ -83,23 +83,29 @@ def test_a_rules_file_says_it() -> None:
         read_rules({"version": 1, "rules": [{**entry, "lease": "no"}]})
 
 
-@pytest.mark.parametrize("exposes", [True, False])
-def test_what_a_lease_allows_has_the_fields_of_what_the_owner_does_and_says_its_source(
-    exposes: bool,
-) -> None:
+def test_what_a_lease_allows_has_the_fields_of_what_the_owner_does() -> None:
     rule = Rule("api", "100/minute")
-    limiter = RequestLimiter(settings_of({"rules": [rule], "expose_source": exposes}), float)
+    limiter = RequestLimiter(settings_of({"rules": [rule]}), float)
     (rule,) = limiter.rules
     made = Decision(True, rule.limits, 1, [6 * 10**8], Source.OWNER, "n1")
     leased = Decision(True, rule.limits, 1, [6 * 10**8], Source.LEASE, "n1")
     other = Decision(True, rule.limits, 1, [12 * 10**8], Source.LEASE, "n1")
-    said = [(b"sidegate-source", b"lease")] if exposes else []
-    usual = limiter.plain_fields(rule, made)
+    usual = limiter.passing(rule, made)
     assert usual is not None
     for _ in range(2):
-        fields = limiter.plain_fields(rule, leased)
-        assert fields is not None
-        assert fields == [*usual, *said]
-        fields.append((b"x", b"the app's own"))
-    assert limiter.plain_fields(rule, other) != limiter.plain_fields(rule, leased)
-    assert limiter.verdict(rule, leased).fields == [*usual, *said]
+        assert limiter.passing(rule, leased) == usual
+    assert limiter.passing(rule, other) != usual
+    assert limiter.verdict(rule, leased) == usual
+
+
+def test_a_lease_is_no_other_source_than_the_owner_in_any_style() -> None:
+    for style in ("draft", "legacy", "both", None):
+        limiter = RequestLimiter(settings_of({"limits": "100/minute", "headers": style}), float)
+        (rule,) = limiter.rules
+        for allowed in (True, False):
+            of_owner, of_lease = (
+                Decision(allowed, rule.limits, 1, [6 * 10**8], source, "n1")
+                for source in (Source.OWNER, Source.LEASE)
+            )
+            one, other = limiter.verdict(rule, of_owner), limiter.verdict(rule, of_lease)
+            assert (one.status, one.fields) == (other.status, other.fields)
