@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncio.events import _get_running_loop  # get_running_loop raises where there is none
+from asyncio import get_running_loop
 from typing import TYPE_CHECKING, TypeAlias
 
 from sidegate.asgi.other_loops import AnyLoop
@@ -32,8 +32,12 @@ def at_hand(client: object) -> AtHand:
     ours = known
 
     def decided(key: str, limits: Limits, cost: int) -> Decision | None:
-        session = ours.latest
-        if session is None or session.loop is not _get_running_loop():
+        if (session := ours.latest) is None:
+            return None
+        try:
+            if session.loop is not get_running_loop():
+                return None
+        except RuntimeError:  # it isn't asyncio's
             return None
         if session.leased and (made := session.spend(key, limits, cost)):
             return made

@@ -140,7 +140,7 @@ class RateLimitMiddleware:
             return None
         try:
             limits, cost = rule.limits, rule.cost
-            assert type(cost) is int  # else there is no key of the peer
+            assert isinstance(cost, int)  # else there is no key of the peer
             if (decision := self._at_hand(key, limits, cost)) is None:
                 return None
             scope[PAID] = {(key, limits.text): rule}

@@ -18,21 +18,21 @@ async def refuse(app: App, verdict: Verdict, scope: Scope, receive: Receive, sen
     If a CORSMiddleware stands further inside, the answer goes out through it: else a browser
     would keep status and Retry-After from the page that asked.
     """
-
-    async def answer(scope: Scope, _receive: Receive, send: Send) -> None:
-        await _answer(verdict, scope, send)
-
     cors = cors_inside(app) if _has_origin(scope) else None
     if cors is None:
-        await _answer(verdict, scope, send)
-    else:
-        around: Any = copy.copy(cors)
-        around.app = answer
-        await around(scope, receive, send)
+        await answer_with(verdict, send, with_body=_has_body(scope))
+        return
+
+    async def answer(scope: Scope, _receive: Receive, send: Send) -> None:
+        await answer_with(verdict, send, with_body=_has_body(scope))
+
+    around: Any = copy.copy(cors)
+    around.app = answer
+    await around(scope, receive, send)
 
 
-async def _answer(verdict: Verdict, scope: Scope, send: Send) -> None:
-    await answer_with(verdict, send, with_body=scope.get("method", "").upper() != "HEAD")
+def _has_body(scope: Scope) -> bool:
+    return scope.get("method", "").upper() != "HEAD"
 
 
 async def refuse_handshake(verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:

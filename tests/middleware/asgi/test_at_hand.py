@@ -105,7 +105,13 @@ async def test_a_request_that_passes_at_once_pays_once_and_says_what_others_say(
             starts.append(message)
 
     async def ask(layers: Any, **scope: Any) -> None:
-        whole = {"type": "http", "path": "/", "headers": [], "client": ("10.0.0.1", 9), **scope}
+        whole: dict[str, Any] = {
+            "type": "http",
+            "path": "/",
+            "headers": [],
+            "client": ("10.0.0.1", 9),
+            **scope,
+        }
         await layers(whole, None, send)
 
     async with pair(lease=True) as (asking, other):
