@@ -32,7 +32,7 @@ async def refuse(app: App, verdict: Verdict, scope: Scope, receive: Receive, sen
 
 
 def _has_body(scope: Scope) -> bool:
-    return scope.get("method", "").upper() != "HEAD"
+    return str(scope.get("method", "")).upper() != "HEAD"
 
 
 async def refuse_handshake(verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
