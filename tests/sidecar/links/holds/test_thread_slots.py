@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
@@ -88,6 +89,22 @@ async def test_another_connection_tells_what_is_held(node: Process) -> None:
         await eventually(lambda: held(node) == 1 and not before & node.sessions.open)
         await in_thread(lambda: slot.__exit__(None, None, None))
         await eventually(lambda: held(node) == 0)
+
+
+async def test_a_clock_that_tests_of_an_app_move_by_sleeping_isn_t_moved_by_its_thread(
+    node: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleepers: list[str] = []
+    monkeypatch.setattr(time, "sleep", lambda _: sleepers.append(threading.current_thread().name))
+    with client(node) as asking:
+        slot = asking.slot(KEY, 1)
+        await in_thread(slot.__enter__)
+        for _ in range(5):
+            before = set(node.sessions.open)
+            for connection in before:
+                connection.transport.abort()
+            await eventually(lambda lost=before: node.sessions.open - lost)
+    assert "sidegate slots" not in sleepers
 
 
 async def test_a_sidecar_of_an_older_release_is_not_waited_for() -> None:
