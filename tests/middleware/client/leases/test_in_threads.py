@@ -180,7 +180,11 @@ def test_a_clock_that_tests_of_an_app_move_by_sleeping_isn_t_moved_by_its_thread
     client: BlockingClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sleepers: list[str] = []
-    monkeypatch.setattr(time, "sleep", lambda _: sleepers.append(threading.current_thread().name))
+
+    def sleep(_: float) -> None:
+        sleepers.append(threading.current_thread().name)
+
+    monkeypatch.setattr(time, "sleep", sleep)
     until_leased(client)
     keepers = [it for it in threading.enumerate() if it.name == "sidegate leases"]
     assert keepers
