@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from sidegate.client.unreachable.fallback import Fallback
-    from sidegate.protocol.messages import Answers, Check, Checks
+    from sidegate.protocol.messages import Answer, Answers, Check, Checks
     from sidegate_sidecar.cluster.cluster import Cluster
     from sidegate_sidecar.node.counts import Counts
     from sidegate_sidecar.node.failover import Links, Next
@@ -126,22 +126,32 @@ class Forwarding:
             self._take_step(step, forward.onward(step.name, some, now), now)
 
     def _take_step(self, step: Next, forward: Forward, now: int) -> None:
-        name = self._cluster.name
         match step.step:
             case NextStep.ASK:
                 self._ask(forward)
             case NextStep.OWN:
-                forward.answer(Source.OWNER, self._local.stand_in(forward, Source.OWNER, now), name)
+                answers = self._local.stand_in(forward, Source.OWNER, now)
+                self._answer(forward, Source.OWNER, answers)
             case NextStep.STAND_IN:
-                forward.answer(
-                    Source.BACKUP, self._local.stand_in(forward, Source.BACKUP, now), name
-                )
+                answers = self._local.stand_in(forward, Source.BACKUP, now)
+                forward.answer(Source.BACKUP, answers, self._cluster.name)
             case NextStep.GIVE_UP if forward.asked.frame.hops:  # who forwarded it may ask another
-                forward.hand_back(name)
+                forward.hand_back(self._cluster.name)
             case NextStep.GIVE_UP if not self._wait(forward, now):
                 self._give_up(forward, now)
             case NextStep.GIVE_UP:
                 pass
+
+    def _answer(
+        self, forward: Forward, source: Source, answers: list[Answer], parts: int = 1
+    ) -> None:
+        """Answer as the owner, or by a share: an app of this node listens to nobody else any more.
+
+        So what those who were asked before decide of it, too late, is heard by nobody.
+        """
+        if not forward.asked.frame.hops:
+            self._cluster.sync.decided.note_heard(forward.serial)
+        forward.answer(source, answers, self._cluster.name, parts)
 
     def _wait(self, forward: Forward, now: int) -> bool:
         """Have checks tried again soon, if who knows of them is there but may not decide yet.
@@ -175,8 +185,7 @@ class Forwarding:
         cluster, fallback = self._cluster, self._fallback
         parts = cluster.parts
         if cluster.gives_share(fallback.policy):
-            answers = self._local.by_share(forward, parts, now)
-            forward.answer(Source.LOCAL, answers, cluster.name, parts)
+            self._answer(forward, Source.LOCAL, self._local.by_share(forward, parts, now), parts)
             return
         checks: Sequence[Check] = forward.checks
         answers = self._local.fall_back(checks, now)

@@ -4,6 +4,7 @@ import pytest
 
 from sidegate.buckets.limits import parse_limits
 from sidegate.protocol.messages import MAX_HOPS, NOBODY, Checks
+from sidegate_sidecar.node.failover import Next, NextStep
 from sidegate_sidecar.node.forward import Asked, Forward
 from tests.sidecar.node.trio import BUDGET, Trio
 from tests.support.in_memory.clusters import YEARLY
@@ -100,6 +101,35 @@ def test_a_check_that_was_decided_while_it_waited_is_not_charged_by_a_share() ->
     [answer] = told.answers
     assert (told.source, answer[0]) == ("local", 1)
     assert trio.tokens(trio.owner) == 0  # what the backup has told of is counted elsewhere
+
+
+@pytest.mark.parametrize("source", ["local", "owner"])
+def test_what_a_backup_refuses_too_late_takes_nothing_off_what_an_owner_gave(source: str) -> None:
+    """It had stood still and asked its backup; that didn't answer, so it gave its share, or knew.
+
+    The backup had heard of more, and its word comes when it is asked by nobody any more.
+    """
+    trio = Trio("owner")
+    trio.begin(1)
+    limits, now = parse_limits(trio.limit), trio.room.now
+    tables = {name: trio.room[name].table for name in (trio.owner, trio.backup)}
+    assert tables[trio.backup].take(trio.key, limits, limits.smallest_burst, now)[0]
+    check = trio.key, trio.limit, 1
+    node = trio.nodes[trio.owner]
+    frame = Checks(1, 0, int(BUDGET * 1e6), [check])
+    asked = Asked(frame, trio.told.append, now, now, "")
+    forward = Forward(node.forwarding, asked, "", [0], 7, now)
+    if source == "local":
+        node.forwarding._give_up(forward, now)
+    else:
+        node.forwarding._take_step(Next(NextStep.OWN), forward, now)
+    assert [(it.source, it.answers[0][0]) for it in trio.told] == [(source, 1)]
+    assert tables[trio.owner].take(trio.key, limits, limits.smallest_burst - 1, now)[0]
+    trio.send(trio.owner, trio.backup, Checks(1, 1, 50_000, [check], 7))
+    trio.deliver(trio.owner, trio.backup)
+    trio.give_up(trio.backup, trio.owner)
+    trio.finish()
+    assert trio.tokens(trio.owner) == trio.tokens(trio.backup) == limits.smallest_burst
 
 
 @pytest.mark.parametrize("by", ["other", "backup"])

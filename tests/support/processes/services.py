@@ -238,6 +238,7 @@ UVICORN: Final = (
     "--port={port}",
     "--log-level=warning",
     "--timeout-graceful-shutdown=1",
+    "--timeout-keep-alive=60",  # else one that gets no CPU for 5 s closes on a request
 )
 GUNICORN: Final = (
     "gunicorn",

@@ -191,13 +191,14 @@ class ThreadSlots:
     # --- what the thread does
 
     def _run(self) -> None:
+        pause = threading.Event()  # not time.sleep, which tests of apps replace
         while True:
             began = time.monotonic()
             was_up = self._listen()
             if not self._goes_on(was_up=was_up):
                 return
             if time.monotonic() - began < PAUSE:
-                time.sleep(PAUSE)
+                pause.wait(PAUSE)
 
     def _goes_on(self, *, was_up: bool) -> bool:
         """Ask again on another connection; after a dial in vain nobody waits for it."""

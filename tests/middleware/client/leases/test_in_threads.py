@@ -176,6 +176,24 @@ def test_an_older_sidecar_is_never_asked() -> None:
         assert older.errors == []
 
 
+def test_a_clock_that_tests_of_an_app_move_by_sleeping_isn_t_moved_by_its_thread(
+    client: BlockingClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleepers: list[str] = []
+
+    def sleep(_: float) -> None:
+        sleepers.append(threading.current_thread().name)
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    until_leased(client)
+    keepers = [it for it in threading.enumerate() if it.name == "sidegate leases"]
+    assert keepers
+    for keeper in keepers:
+        keeper.join(PATIENCE)  # until what is lent is idle
+        assert not keeper.is_alive()
+    assert "sidegate leases" not in sleepers
+
+
 def test_an_owner_that_lends_nothing_isn_t_asked_again_for_a_lapse(
     sidecar: SidecarDouble, client: BlockingClient
 ) -> None:

@@ -2,13 +2,16 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import TypeVar
 
 import pytest
 
 from sidegate.client.blocking import BlockingClient
 from sidegate.errors import NoSlot
+from sidegate.link.connection import Connection
 from sidegate_sidecar.process import Process
 from tests.support.in_process.cluster import cluster, eventually
 from tests.support.in_process.older import older_puppet
@@ -88,6 +91,30 @@ async def test_another_connection_tells_what_is_held(node: Process) -> None:
         await eventually(lambda: held(node) == 1 and not before & node.sessions.open)
         await in_thread(lambda: slot.__exit__(None, None, None))
         await eventually(lambda: held(node) == 0)
+
+
+def _is_linked_anew(node: Process, lost: set[Connection]) -> bool:
+    return bool(node.sessions.open - lost)
+
+
+async def test_a_clock_that_tests_of_an_app_move_by_sleeping_isn_t_moved_by_its_thread(
+    node: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleepers: list[str] = []
+
+    def sleep(_: float) -> None:
+        sleepers.append(threading.current_thread().name)
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    with client(node) as asking:
+        slot = asking.slot(KEY, 1)
+        await in_thread(slot.__enter__)
+        for _ in range(5):
+            accepted = set(node.sessions.open)
+            for connection in accepted:
+                connection.transport.abort()
+            await eventually(partial(_is_linked_anew, node, accepted))
+    assert "sidegate slots" not in sleepers
 
 
 async def test_a_sidecar_of_an_older_release_is_not_waited_for() -> None:

@@ -110,21 +110,66 @@ def slots_deploy(seed: int) -> None:
 
     What these hold is known to who decides then, though they can't say so.
     """
+    world, leaver, slow = _serving(seed)
+    its = _keys_of(world, leaver, slow)
+    _keep(world, slow, world.random.uniform(*KEPT))
+    depart(world, leaver)
+    _no_more_ran(world, its)
+
+
+def slots_deploy_later(seed: int) -> None:
+    """The same, and they have been kept from running for a moment when the first node leaves."""
+    world, leaver, slow = _serving(seed)
+    its = _keys_of(world, leaver, slow)
+    _keep(world, slow, world.random.uniform(*KEPT))
+    world.run(NOTICED * world.random.random())
+    depart(world, leaver)
+    _no_more_ran(world, its)
+
+
+def slots_leaver_still(seed: int) -> None:
+    """A node leaves that has just been kept from running itself; its apps hold slots of others."""
+    world, leaver, _ = _serving(seed)
+    its = _keys_of(world, leaver, leaver)
+    world.network.pause(leaver)
+    world.run(NOTICED * world.random.random())
+    world.network.resume(leaver)
+    depart(world, leaver)
+    _no_more_ran(world, its)
+
+
+def _serving(seed: int) -> tuple[World, str, str]:
+    """Return a ring whose apps ask for slots, and two of its nodes."""
     world, names, _ = begin(seed, 3, 5)
     _asks(world, 12.0)
     world.run(3.0)
     leaver, slow = world.random.sample(names, 2)
+    return world, leaver, slow
+
+
+def _keys_of(world: World, leaver: str, slow: str) -> set[str]:
+    """Return the keys of a node, now or once another has left: others decide while it's silent."""
     ring = world.nodes[leaver].cluster.ring
     rings = ring, ring.without_node(leaver)
-    its = {f"k{at}" for at in range(KEYS) if slow in {it.owner(f"k{at}") for it in rings}}
-    world.network.pause(slow)
-    wakes = world.network.now + world.random.uniform(*KEPT)
-    world.network.plan(wakes, partial(world.network.resume, slow))
-    depart(world, leaver)
+    return {f"k{at}" for at in range(KEYS) if slow in {it.owner(f"k{at}") for it in rings}}
+
+
+def _keep(world: World, name: str, seconds: float) -> None:
+    """Keep a node from running for so long, from now on."""
+    world.network.pause(name)
+    world.network.plan(world.network.now + seconds, partial(world.network.resume, name))
+
+
+def _no_more_ran(world: World, but: Collection[str]) -> None:
+    """Go on until all is quiet; of all keys but these there were never more than may be.
+
+    Of these another one decides while their owner is silent.
+    """
     world.run(12.0)
     world.settle(60.0)
     _nothing_is_held(world)
-    _no_more_than(world, AT_MOST, but=its)  # of which others decide while it doesn't answer
+    _no_more_than(world, AT_MOST, but=but)
+    _no_more_than(world, 2 * AT_MOST)
 
 
 def slots_lost(seed: int) -> None:
@@ -152,4 +197,12 @@ def slots_storm(seed: int) -> None:
     _nothing_is_held(world)
 
 
-SMALL: Final = (slots, slots_move, slots_deploy, slots_lost, slots_storm)
+SMALL: Final = (
+    slots,
+    slots_move,
+    slots_deploy,
+    slots_deploy_later,
+    slots_leaver_still,
+    slots_lost,
+    slots_storm,
+)
