@@ -204,6 +204,11 @@ class Ring:
             found = self._known[key] = self.pair_at(self._key_hash(key))
         return found
 
+    def pairs(self, keys: Sequence[str]) -> list[tuple[str, str]]:
+        """Return the `pair` of each of these keys: of busy ones in half the time."""
+        found = list(map(self._known.get, keys))
+        return cast("list[tuple[str, str]]", found) if all(found) else list(map(self.pair, keys))
+
     def place(self, key: str) -> int:
         """Return where a key is on the circle; the same on all rings with one hash of keys."""
         return self._key_hash(key)

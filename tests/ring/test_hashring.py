@@ -107,6 +107,9 @@ def test_walk_and_pair_are_the_beginning_of_owners(
     for it in (ring, ring.without_node(name), ring.with_node(f"{name}+"), Ring(points=points)):
         owners = it.owners(key, len(it))
         assert list(it.walk(key)) == list(owners)
+        some = [key, f"{key}+", key]
+        for _ in range(2):  # also of keys that were looked up before
+            assert it.pairs(some) == [it.pair(one) for one in some]
         assert it.pair(key) == (*owners, "", "")[:2]
         for n in range(3):
             assert it.owners(key, n) == owners[:n]

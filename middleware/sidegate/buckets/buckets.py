@@ -23,6 +23,7 @@ from sidegate.buckets.tables.shards import PUT_BY, SHIFT, Table
 from sidegate.buckets.windows import CurrentWindow
 from sidegate.errors import CostError
 
+NOWHERE: dict[str, int] = {}  # the keys of a table that isn't there
 _Place = dict[str, int] | None  # where a key is found under one limit, None when it isn't there
 
 
@@ -286,26 +287,28 @@ class BucketTable(CarryingStore):
         """Merge many buckets of one limit, each debt (ns) that of its key."""
         if not limit.tokens:  # of these there are none
             return
-        ticks = self._ticks(limit, now)
-        scale, most, text = limit.scale, limit.most, limit.text
+        ticks, text = self._ticks(limit, now), limit.text
         table = self._tables.get(text)
         if table is not None and table.window is not None:
             table.renumber(keys, now)
         if self.lent:
             self.lent.disturb(text, keys)
-        for key, debt in zip(keys, debts, strict=True):
-            full_at = ticks + min(debt * scale, most) - 0  # as above
-            if table is None:
-                known = None
-            else:
-                shards = table.shards
-                held = table.one if shards is None else shards[hash(key) >> SHIFT]
-                known = held.get(key)
-                if known is not None and full_at > known:
-                    held[key] = full_at if known >= 0 else self._merged(key, limit, known, full_at)
-            if known is None and debt:
-                self._create(key, limit, full_at, now)
-                table = self._tables.get(text)  # it may be new, or have gone to make room
+        if limit.scale != 1:
+            debts = [debt * limit.scale for debt in debts]
+        if max(debts, default=0) > limit.most:
+            debts = [min(debt, limit.most) for debt in debts]
+        one, shards = (NOWHERE, None) if table is None else (table.one, table.shards)
+        for key, debt in zip(keys, debts, strict=True):  # plain, as in `debts`
+            held = one if shards is None else shards[hash(key) >> SHIFT]
+            known = held.get(key)
+            full_at = ticks + debt
+            if known is None:
+                if debt:
+                    self._create(key, limit, full_at, now)
+                    table = self._tables[text]  # it may be new, spread out, or another one
+                    one, shards = table.one, table.shards
+            elif full_at > known:
+                held[key] = full_at - 0 if known >= 0 else self._merged(key, limit, known, full_at)
 
     def full_in(self, text: str) -> int:
         """Return in how many ns an empty bucket of a limit is full, 0 if there are none."""
@@ -317,20 +320,23 @@ class BucketTable(CarryingStore):
     ) -> tuple[list[str], list[int]]:
         """Return the keys that owe more than `least` ns under a limit, and their debts (ns)."""
         table = self._tables.get(text)
-        found: list[str] = []
-        debts: list[int] = []
         if table is None:
-            return found, debts
-        one, shards, scale = table.one, table.shards, table.scale
-        window = table.window
+            return [], []
+        keys = list(keys)
+        shards, window, scale = table.shards, table.window, table.scale
         now = now if window is None else window.at(now)
-        for key in keys:  # still plain: a call for each key would double the time
-            full_at = (one if shards is None else shards[hash(key) >> SHIFT]).get(key, FULL)
-            debt = (full_at if scale == 1 else -(-full_at // scale)) - now
-            if debt > least:
-                found.append(key)
-                debts.append(debt if window is None else window.owed(debt))
-        return found, debts
+        # A call for each key would double the time, and so would one look at each in a loop.
+        if shards is None:
+            full = [table.one.get(key, FULL) for key in keys]
+        else:
+            full = [shards[hash(key) >> SHIFT].get(key, FULL) for key in keys]
+        if scale != 1:
+            full = [-(-full_at // scale) for full_at in full]
+        debts = [full_at - now for full_at in full]
+        if min(debts, default=0) <= least:
+            keys = [key for key, debt in zip(keys, debts, strict=True) if debt > least]
+            debts = [debt for debt in debts if debt > least]
+        return keys, debts if window is None else [window.owed(debt) for debt in debts]
 
     def _told(self, debts: list[int], limits: Limits, now: int) -> list[int]:
         """Have debts (ticks) in ns, and behind them each window: how long it lasts, its number."""

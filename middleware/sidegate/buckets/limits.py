@@ -15,7 +15,6 @@ MAX_LIMITS = 8  # in one check: each of them is a bucket to look up
 MAX_TEXTS = 4_096  # remembered, 4 kB each at worst: more than one service has rules
 MAX_TEXT = 1_024  # characters, three times what eight long limits need
 UNSENT_PART = 64  # of a burst: what of it a crash may lose, 1.6 %
-LARGE = 200_000  # tokens: of such a burst no node charges that part one by one between two flushes
 # What begins a text of limits that carry: white space to releases that know nothing of it.
 CARRYING = "\x1f"
 SYNC = "\x1e"  # behind it, of limits whose charges are backed up before they are answered: the same
@@ -164,7 +163,6 @@ class Limits:
     is_blocked: bool = field(compare=False, repr=False)  # has one of them no tokens?
     sync: bool = field(repr=False)  # is it backed up before it is answered?
     max_unsent: int = field(compare=False, repr=False)  # tokens that may wait to be backed up
-    is_at_risk: bool = field(compare=False, repr=False)  # may as many be charged one by one?
 
     def __init__(
         self,
@@ -193,7 +191,6 @@ class Limits:
         object.__setattr__(self, "is_blocked", not smallest)
         object.__setattr__(self, "sync", sync)
         object.__setattr__(self, "max_unsent", smallest // UNSENT_PART)
-        object.__setattr__(self, "is_at_risk", sync or smallest < LARGE)
 
     @property
     def are_a_share(self) -> bool:

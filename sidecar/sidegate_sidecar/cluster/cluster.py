@@ -203,11 +203,9 @@ class Cluster:
         """Begin to make the buckets of all keys that begin so full, here and on all nodes."""
         self._post(self.sync.reset_all(prefix, number, now))
 
-    def back_up(self, checks: Sequence[Check], now: int) -> set[Check]:
-        """Have buckets that are at risk backed up before the next flush, those returned at once."""
-        messages, sent = self.sync.early.at_risk.send(checks, now)
-        self._post(messages)
-        return sent
+    def back_up(self, checks: Sequence[Check], now: int) -> None:
+        """Have buckets that are at risk backed up before the next flush."""
+        self._post(self.sync.early.at_risk.send(checks, now))
 
     def confirm(self, wanted: Wanted, until: int, done: Done, now: int) -> None:
         """Have another node know what these checks have charged; see `Confirming.ask`."""
@@ -293,7 +291,7 @@ class Cluster:
         return wait
 
     def _wait(self, now: int) -> int:
-        due = self.sync.flush_due(now) if self.sync.changed else self.sync.early.due(now)
+        due = self.sync.flush_due(now) if self.sync.has_changes else self.sync.early.due(now)
         return 0 if self.sync.working else min(TICK_EVERY, due)
 
     def notice(self, now: int) -> None:

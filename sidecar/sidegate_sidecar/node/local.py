@@ -98,9 +98,7 @@ class Local:
         answers: list[Answer] = []
         denied = errors = 0
         is_backed_up = self.hearers.exist
-        at_risk: list[Check] = []
-        awaited: list[int] = []  # places of those that are answered when the backup has them
-        unsent = self.hearers.unsent
+        awaited: dict[int, None] = {}  # places of those that are answered when the backup has them
         for check in checks:
             key, text, cost = check
             try:
@@ -122,22 +120,25 @@ class Local:
             else:
                 if allowed:
                     answers.append([1, *debts])
-                    if is_backed_up and (limits.is_at_risk or cost > 1) and cost:
-                        if limits.sync:
-                            awaited.append(len(answers) - 1)
-                        else:
-                            counts = unsent[text]
-                            count = counts[key] = counts.get(key, 0) + cost
-                            if count > limits.max_unsent:
-                                at_risk.append(check)
+                    if is_backed_up and limits.sync and cost:
+                        awaited[len(answers) - 1] = None
                 else:
                     answers.append([0, *debts])
                     denied += 1
         if not answers:  # all were put off
             return
-        sent = self._cluster.back_up(at_risk, now) if at_risk else ()  # first: see `early/`
+        if is_backed_up:  # first: see `early/`
+            charged = checks
+            if denied or errors or awaited:
+                charged = [
+                    check
+                    for at, check in enumerate(checks)
+                    if answers[at][0] == 1 and at not in awaited
+                ]
+            if charged:
+                self.hearers.charged(charged, now)
         if awaited:
-            self._confirmed.send(frame, positions, answers, awaited, send, now)
+            self._confirmed.send(frame, positions, answers, [*awaited], send, now)
         else:
             send(Answers(frame.id, "owner", self.name, positions, answers))
         if frame.serial:
@@ -150,14 +151,11 @@ class Local:
             self._decided.note(frame.serial, places, charges)
         if self._counting is not None:
             self._counting.owned(checks, answers if denied or errors else None)
-        if denied or errors:
-            checks = [check for check, it in zip(checks, answers, strict=True) if it[0] == 1]
+        if awaited:
+            self.hearers.changed([checks[at] for at in awaited])
+            self.hearers.wake()  # there is something to do before a flush
         if self._buckets.carried:
-            checks = [*checks, *self._buckets.take_carried()]
-        if is_backed_up:
-            self.hearers.changed([it for it in checks if it not in sent] if sent else checks)
-            if awaited or len(sent) < len(at_risk):  # there is something to do before a flush
-                self.hearers.wake()
+            self.hearers.carried()
         tally = self._tally_forwarded if frame.hops else self._tally_own
         tally.allowed += len(answers) - denied - errors - len(awaited)
         tally.denied += denied

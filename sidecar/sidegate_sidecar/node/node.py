@@ -152,17 +152,23 @@ class Node:
         if len(checks) == 1 and len(key := checks[0][0]) <= MAX_KEY_BYTES:
             owner = pair(key)[0]
             return (None, elsewhere) if owner == me else ([], {owner: [0]})
+        # C all the way for the usual case, that all are ours: two thirds of the time of a loop.
+        keys = [check[0] for check in checks]
+        if max(map(len, keys), default=0) <= MAX_KEY_BYTES:
+            pairs = ring.pairs(keys)
+        else:  # too long: say so here
+            pairs = [pair(key) if len(key) <= MAX_KEY_BYTES else (me, "") for key in keys]
+        if all(owner == me for owner, _ in {*pairs}):
+            return None, elsewhere
         mine: list[int] = []
-        for position, check in enumerate(checks):
-            key = check[0]
-            owner = pair(key)[0] if len(key) <= MAX_KEY_BYTES else me  # too long: say so here
+        for position, (owner, _) in enumerate(pairs):
             if owner == me:
                 mine.append(position)
             elif owner in elsewhere:
                 elsewhere[owner].append(position)
             else:
                 elsewhere[owner] = [position]
-        return mine if elsewhere else None, elsewhere
+        return mine, elsewhere
 
     def _note_heard(self, frame: Checks, by: str) -> None:
         """Remember what came by way of a third: its asker has given up owner and backup before.

@@ -95,7 +95,7 @@ class Sync:
         self._walk = Walk(name, ring, usable, table)
         boxes, newcomers = self._outboxes, self._walk.pullers
         self._flush = Flush(name, ring, usable, boxes, newcomers)
-        self.changed, self.unsent = self._flush.changed, self._flush.unsent_tokens
+        self.changed, self.unsent = self._flush.changed, self._flush.unsent
         self._pulling = Pulling(usable)
         self._sending = Sending(boxes, self._ledgers, self.resets, newcomers, usable)
         self.early = Early(self._flush, self._sending, usable)
@@ -136,6 +136,11 @@ class Sync:
         return self._walk.to_do and not self._outboxes.hold_up
 
     @property
+    def has_changes(self) -> bool:
+        """Has something changed since the last flush?"""
+        return self._flush.has_changes
+
+    @property
     def is_urgent(self) -> bool:
         """Is somebody to hear of a change at once?"""
         return self._flush.is_urgent
@@ -157,7 +162,7 @@ class Sync:
 
     def owed(self) -> set[tuple[str, str]] | None:
         """Return what others haven't merged yet, by text of the limit and key; None if unknown."""
-        return None if self._walk.to_do else self._lacking.owed(self._flush.unsent)
+        return None if self._walk.to_do else self._lacking.owed(self._flush.all_unsent)
 
     def flush_due(self, now: int) -> int:
         """Return in how many ns changes are to be sent, or somebody answered; 0 for now."""
@@ -282,8 +287,8 @@ class Sync:
                 self._ledgers.settle(sender, message, now)
             case Pull():
                 self._pulled_by(sender, message, now)
-            case Pulled():
-                self._pulled(sender, message.id)
+            case Pulled() if self._pulling.answered(sender, message.id):
+                self.copies.pulled(sender)
             case Confirm() | Confirmed():
                 self._hear_of_copies(sender, message)
             case _:
@@ -294,10 +299,6 @@ class Sync:
         for waits in (self._outboxes, self.resets, self.rows, self.early):
             waits.landed(sender, number)
         return self._tell_done()  # the next messages wait for their turn
-
-    def _pulled(self, sender: str, number: int) -> None:
-        if self._pulling.answered(sender, number):
-            self.copies.pulled(sender)
 
     def _pulled_by(self, sender: str, message: Pull, now: int) -> None:
         self._sending.asked(sender)
@@ -374,8 +375,6 @@ class Sync:
         """Called when this node has handed over what it held, and owes it to nobody any more."""
         self.keep_short = False
         self._walk.rest()
-
-    # --- out
 
     def _add(self, rows: Rows, now: int) -> None:
         for target, texts in rows.items():

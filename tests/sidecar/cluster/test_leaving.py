@@ -7,7 +7,7 @@ from sidegate.protocol.messages import Buckets, Merged, Part, Pull, Pulled
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership.membership import Life
 from sidegate_sidecar.cluster.cluster import STALL, Stage
-from sidegate_sidecar.replication.outgoing.outbox import BATCH, WINDOW
+from sidegate_sidecar.replication.outgoing.outbox import CHANGES, WINDOW
 from tests.sidecar.cluster.owners import KEYS, PATIENT, QUICK, charged, enter, knows_all, owned_by
 from tests.support.in_memory.clusters import Room, says
 
@@ -70,7 +70,7 @@ def test_on_each_link_the_last_changes_come_before_the_word_that_the_place_is_fr
 def test_a_node_decides_until_all_is_flushed_and_not_any_more_when_its_place_is_free() -> None:
     room = Room("ab")
     room.lost = lambda it: isinstance(it[2], Merged)
-    for at in range(2 * WINDOW * BATCH):
+    for at in range(2 * WINDOW * CHANGES):
         room.charge("b", f"many{at}")
     room.run(0.2)
     room["b"].place.leave(room.now, 10 * SECOND)

@@ -14,7 +14,13 @@ from sidegate.protocol.messages import (
 )
 from sidegate_sidecar.replication.flush import FLUSH_EVERY
 from sidegate_sidecar.replication.merging import MAX_BUCKETS
-from sidegate_sidecar.replication.outgoing.outbox import BATCH, RESEND_AFTER, SHORT_PART, WINDOW
+from sidegate_sidecar.replication.outgoing.outbox import (
+    BATCH,
+    CHANGES,
+    RESEND_AFTER,
+    SHORT_PART,
+    WINDOW,
+)
 from sidegate_sidecar.replication.outgoing.sending import AT_A_TIME
 from sidegate_sidecar.replication.sync import SHORT
 from tests.support.in_memory.syncs import (
@@ -140,7 +146,7 @@ def test_the_last_changes_go_out_at_once_however_many_messages_that_takes() -> N
 
 def test_no_more_messages_are_on_their_way_to_a_node_than_its_window() -> None:
     nodes = Syncs("ab")
-    for at in range(2 * WINDOW * BATCH):
+    for at in range(2 * WINDOW * CHANGES):
         nodes.charge("a", f"many{at}")
     nodes.post("a", nodes["a"].tick(nodes.now))
     assert len(nodes.sent("a", "b")) == AT_A_TIME
@@ -149,7 +155,7 @@ def test_no_more_messages_are_on_their_way_to_a_node_than_its_window() -> None:
     assert len(nodes.sent("a", "b")) == WINDOW
     assert not nodes["a"].caught_up
     nodes.settle()
-    assert nodes.rows("a", "b").total() == 2 * WINDOW * BATCH
+    assert nodes.rows("a", "b").total() == 2 * WINDOW * CHANGES
     assert nodes["a"].caught_up
 
 

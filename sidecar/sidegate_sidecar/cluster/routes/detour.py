@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sidegate_ring.hashring import Ring
     from sidegate_sidecar.replication.copies import Copies
@@ -31,6 +31,10 @@ class Detour:
         """Return who decides about a key, and who is next."""
         pair = self._ring.pair(key)
         return pair if pair[0] != self._me or self._hold(key) else (pair[1], "")
+
+    def pairs(self, keys: Sequence[str]) -> list[tuple[str, str]]:
+        """Return the `pair` of each of these keys."""
+        return list(map(self.pair, keys))
 
 
 def route_of(

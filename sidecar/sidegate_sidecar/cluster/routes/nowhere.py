@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 class Nowhere:
     """A ring of nobody."""
@@ -15,3 +20,7 @@ class Nowhere:
         """Return that nobody decides about a key."""
         del key
         return "", ""
+
+    def pairs(self, keys: Sequence[str]) -> list[tuple[str, str]]:
+        """Return the `pair` of each of these keys."""
+        return [("", "")] * len(keys)

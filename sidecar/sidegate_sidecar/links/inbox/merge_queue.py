@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from sidegate.protocol.codec import WireError
 from sidegate.protocol.messages import Buckets
 from sidegate_sidecar.replication.merging import MAX_BUCKETS, size_of
+from sidegate_sidecar.replication.outgoing.outbox import BATCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 SLICE: Final = 50_000  # ns of merging in a turn, and what one part takes beyond
 PART: Final = 25  # buckets between two looks at the clock: up to 0.05 ms
+CHANGES_PART: Final = 50  # of what a walk hasn't found: nearly all of it is here, 0.03 ms
 MAX_WAITING: Final = 64  # parts of a node: eight messages, which are more only of checks with sync
 
 
@@ -97,19 +99,21 @@ class MergeQueue:
 
 def _parts(message: Buckets) -> Iterator[tuple[Buckets, bool]]:
     """Cut a message into parts, each with its number; the last one is marked."""
-    if not PART < size_of(message) <= MAX_BUCKETS:  # one that is too large is refused whole
+    size = size_of(message)
+    part = PART if size <= BATCH else CHANGES_PART
+    if not part < size <= MAX_BUCKETS:  # one that is too large is refused whole
         yield message, True
         return
-    groups = [piece for group in message.groups for piece in _pieces(group)]
+    groups = [piece for group in message.groups for piece in _pieces(group, part)]
     for group in groups[:-1]:
         yield Buckets(message.id, [group]), False
     yield Buckets(message.id, groups[-1:]), True
 
 
-def _pieces(group: Group) -> Iterator[Group]:
+def _pieces(group: Group, part: int) -> Iterator[Group]:
     text, keys, debts = group
     if len(keys) != len(debts):  # it makes no sense, and is refused whole
         yield group
         return
-    for at in range(0, max(len(keys), 1), PART):
-        yield text, keys[at : at + PART], debts[at : at + PART]
+    for at in range(0, max(len(keys), 1), part):
+        yield text, keys[at : at + part], debts[at : at + part]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from sidegate.buckets.buckets import BucketTable
     from sidegate.buckets.limits import Limits
@@ -14,15 +14,10 @@ if TYPE_CHECKING:
 
 
 class Hearers:
-    """Those who hear of the charges of one node. `wake` is called where there is something to do.
-
-    `unsent` are the tokens that no backup has heard of yet, by the text of limits and key; see
-    `replication/early/`.
-    """
+    """Those who hear of what one node charges. `wake` is called if there is something to do."""
 
     def __init__(self, buckets: BucketTable, cluster: Cluster, wake: Callable[[], None]) -> None:
         self.wake = wake
-        self.unsent = cluster.sync.unsent
         self._buckets = buckets
         self._cluster = cluster
 
@@ -32,21 +27,28 @@ class Hearers:
         cluster = self._cluster
         return len(cluster.ring.nodes) > 1 or cluster.sync.is_pulled
 
-    def charged(self, check: Check, limits: Limits, now: int) -> None:
-        """Have the backups hear of what was charged beside checks, if there are any.
+    def charged(self, checks: Sequence[Check], now: int) -> None:
+        """Have the backups hear of what these checks have charged.
 
         It is to be called before anybody else hears of it, as what is at risk goes out first.
         """
-        if not self.exist:
-            return
-        key, text, cost = check
-        unsent = self.unsent[text]
-        count = unsent[key] = unsent.get(key, 0) + cost
-        sent = self._cluster.back_up([check], now) if count > limits.max_unsent else ()
-        changes = (*(() if check in sent else (check,)), *self._buckets.take_carried())
-        if changes:
-            self.changed(changes)
+        sync = self._cluster.sync
+        was_idle = not sync.has_changes
+        if at_risk := sync.unsent.charge(checks):
+            self._cluster.back_up(at_risk, now)
+        if sync.is_urgent or ((was_idle or at_risk) and sync.has_changes):
             self.wake()
+
+    def charged_beside(self, check: Check, now: int) -> None:
+        """Have the backups hear, if there are any, of what was charged other than by a frame."""
+        if self.exist:
+            self.charged([check], now)
+        self.carried()
+
+    def carried(self) -> None:
+        """Have the backups hear, if there are any, of buckets that were carried over."""
+        if (carried := self._buckets.take_carried()) and self.exist:
+            self.changed(carried)
 
     def stood_in(self, check: Check, limits: Limits, charge: Charge, now: int) -> None:
         """Tell the owner of a key of a check that was decided in its place."""
@@ -56,12 +58,12 @@ class Hearers:
             sync.stood_in(owner, check, limits, charge, now)
             self.wake()
         elif charge[2]:
-            self.charged(check, limits, now)
+            self.charged_beside(check, now)
 
     def changed(self, checks: Iterable[Check]) -> None:
         """Mark the buckets of these checks as changed, for their backups."""
         sync = self._cluster.sync
-        was_idle = not sync.changed
-        sync.changed.update(checks)  # one call for all: half the cost of adding each
+        was_idle = not sync.has_changes
+        sync.changed.update(checks)
         if (was_idle and sync.changed) or sync.is_urgent:
             self.wake()

@@ -102,7 +102,7 @@ class LeaseNode:
         except SidegateError:  # a check is told which
             return self._nothing(asked)
         if loan.tokens:
-            self._local.hearers.charged((asked.key, limits.asked, loan.tokens), limits, now)
+            self._local.hearers.charged_beside((asked.key, limits.asked, loan.tokens), now)
         lasts, pause = loan.lasts // _MICROSECOND, -(-loan.pause // _MICROSECOND)
         number = number if loan.tokens else 0
         name, tokens = cluster.name, loan.tokens

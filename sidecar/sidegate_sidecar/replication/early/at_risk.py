@@ -42,16 +42,16 @@ class AtRisk:
     def _next_at(self) -> int:
         return self._saved_at - EARLY_EVERY * (EARLY_SAVED - 1)
 
-    def send(self, checks: Iterable[Check], now: int) -> tuple[Sends, set[Check]]:
+    def send(self, checks: Iterable[Check], now: int) -> Sends:
         """Send the buckets of these checks to all who are to have them.
 
-        Return also the checks that needn't be flushed any more. If too much was sent of late all
-        wait for a later call, and what can't be sent for another reason for the next flush.
+        If too much was sent of late all wait for a later call, and what can't be sent for another
+        reason for the next flush.
         """
         waiting = self._flush.at_risk
         waiting.update(checks)
         if now < self._next_at():
-            return [], set()
+            return []
         by_target, sent = self._placed(waiting)
         waiting.clear()
         messages: Sends = []
@@ -64,10 +64,9 @@ class AtRisk:
                 elif message.groups:
                     messages.append((target, message))
         for key, text, _ in sent:
-            self._flush.all_sent(key, text)
-        self._flush.changed -= sent
+            self._flush.unsent.sent(key, text)
         self._saved_at = max(self._saved_at, now) + EARLY_EVERY * max(len(messages), 1)
-        return messages, sent
+        return messages
 
     def _placed(self, checks: set[Check]) -> tuple[dict[str, list[Check]], set[Check]]:
         """Return who is sent which of these checks, and those that all get who are to have them."""
@@ -88,7 +87,7 @@ class AtRisk:
 
     def tick(self, now: int) -> Sends:
         """Send what waits, if it may go out by now."""
-        return self.send((), now)[0] if self._flush.at_risk else []
+        return self.send((), now) if self._flush.at_risk else []
 
 
 def keys_of(checks: Iterable[Check]) -> Keys:

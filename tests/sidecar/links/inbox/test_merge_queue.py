@@ -8,8 +8,15 @@ import pytest
 
 from sidegate.protocol.codec import WireError
 from sidegate.protocol.messages import Buckets
-from sidegate_sidecar.links.inbox.merge_queue import MAX_WAITING, PART, SLICE, MergeQueue
+from sidegate_sidecar.links.inbox.merge_queue import (
+    CHANGES_PART,
+    MAX_WAITING,
+    PART,
+    SLICE,
+    MergeQueue,
+)
 from sidegate_sidecar.replication.merging import MAX_BUCKETS
+from sidegate_sidecar.replication.outgoing.outbox import BATCH, CHANGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +69,17 @@ def test_a_long_message_is_merged_in_parts_and_the_last_one_is_marked() -> None:
     while merged.turn():
         pass
     assert merged.parts == [("a", 1, PART, False), ("a", 1, PART, False), ("a", 1, 1, True)]
+
+
+@pytest.mark.parametrize(
+    ("count", "part"), [(BATCH, PART), (BATCH + 1, CHANGES_PART), (CHANGES, CHANGES_PART)]
+)
+def test_parts_are_larger_of_messages_that_no_walk_makes(count: int, part: int) -> None:
+    """What has changed is known here: it is merged in a fraction of the time of new buckets."""
+    merged = Merged()
+    merged.merge_queue.take("a", message(1, count))
+    merged.merge_queue.finish("a")
+    assert merged.parts[0] == ("a", 1, part, False)
 
 
 def test_a_turn_merges_for_as_long_as_it_has_time() -> None:

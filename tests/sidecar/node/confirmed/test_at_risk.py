@@ -3,7 +3,7 @@
 import pytest
 
 from sidegate.buckets.decision import Source
-from sidegate.buckets.limits import LARGE, UNSENT_PART
+from sidegate.buckets.limits import UNSENT_PART
 from sidegate_sidecar.node.holds.one_check import OneCheck
 from sidegate_sidecar.replication.early.at_risk import EARLY_EVERY, EARLY_SAVED, NEVER, TAIL
 from sidegate_sidecar.replication.flush import FLUSH_EVERY
@@ -41,32 +41,31 @@ def test_what_was_sent_is_not_flushed_and_what_was_not_is() -> None:
     owner = idle("b")
     key = owner.key()
     owner.ask(*[(key, HOURLY, 1)] * (FREE + 1))
-    assert not owner.cluster.sync.changed
+    assert not owner.cluster.sync.unsent
     owner.ask((key, HOURLY, 1))
-    assert owner.cluster.sync.changed == {(key, HOURLY, 1)}
+    assert [*owner.cluster.sync.unsent] == [(key, HOURLY, 1)]
     del owner.said[:]
     owner.tick(FLUSH_EVERY / MS)
     assert owner.order == "b"
     assert not owner.cluster.sync.unsent
 
 
-def test_costs_count_also_where_no_node_could_charge_so_much_one_by_one() -> None:
+def test_what_checks_cost_is_counted() -> None:
     owner = idle("b")
-    large = f"{LARGE}/hour"
-    owner.ask((owner.key(), large, LARGE // UNSENT_PART))
+    owner.ask((owner.key(), HOURLY, FREE))
     assert owner.order == "?"
-    owner.ask((owner.key(), large, 2))
+    owner.ask((owner.key(), HOURLY, 1))
     assert owner.order == "?b?"
 
 
 def test_of_a_small_burst_each_token_is_too_much() -> None:
-    """And of a large one none, since the next flush comes before."""
+    """Where a larger one is asked in the same frame, that one waits."""
     owner = idle("b")
     key = owner.key()
-    owner.ask((key, "5/minute", 1), (key, f"{LARGE}/hour", 1))
-    owner.ask((key, f"{LARGE}/hour", 1))
+    owner.ask((key, "5/minute", 1), (key, HOURLY, 1))
+    owner.ask((key, HOURLY, 1))
     assert owner.order == "b??"
-    assert not owner.cluster.sync.unsent
+    assert [*owner.cluster.sync.unsent] == [(key, HOURLY, 2)]
 
 
 @pytest.mark.parametrize("cost", [0, 6])
@@ -101,7 +100,7 @@ def test_messages_are_as_many_as_were_saved_up_and_then_one_a_millisecond() -> N
     assert owner.order == "??b?"
     [(_, sent, _)] = owner.sent()[0].groups
     assert set(sent) == set(more)
-    assert not owner.cluster.sync.changed
+    assert not owner.cluster.sync.has_changes
 
 
 def test_what_waits_goes_out_soon_though_nobody_asks() -> None:
@@ -131,7 +130,7 @@ def test_who_does_not_answer_is_sent_no_more_than_a_window_and_the_rest_by_flush
     for key in keys:
         owner.ask((key, "5/minute", 1))
     assert len(owner.sent()) == EARLY_WINDOW
-    assert owner.cluster.sync.changed == {(keys[-1], "5/minute", 1)}
+    assert [*owner.cluster.sync.unsent] == [(keys[-1], "5/minute", 1)]
     del owner.said[:]
     owner.tick(FLUSH_EVERY / MS)
     assert [keys for message in owner.sent() for _, keys, _ in message.groups] == [[keys[-1]]]
@@ -143,7 +142,7 @@ def test_where_a_holder_is_away_the_next_is_told_and_that_one_by_a_flush() -> No
     key = owner.key("b")
     owner.ask((key, "5/minute", 1))
     assert owner.order == "c?"
-    assert owner.cluster.sync.changed == {(key, "5/minute", 1)}
+    assert [*owner.cluster.sync.unsent] == [(key, "5/minute", 1)]
 
 
 def test_a_key_under_several_limits_goes_by_the_smallest() -> None:
@@ -169,4 +168,4 @@ def test_what_is_reserved_is_sent_before_the_answer_too() -> None:
     check = key, "20000/day", 5_000
     owner.node.local.stand_in(OneCheck(7, check), Source.OWNER, owner.now)
     assert owner.order == "b"
-    assert not owner.cluster.sync.changed
+    assert not owner.cluster.sync.has_changes

@@ -6,7 +6,13 @@ from hypothesis import strategies as st
 
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import parse_limits
-from sidegate_sidecar.replication.outgoing.outbox import BATCH, RESEND_AFTER, WINDOW, Outbox
+from sidegate_sidecar.replication.outgoing.outbox import (
+    BATCH,
+    CHANGES,
+    RESEND_AFTER,
+    WINDOW,
+    Outbox,
+)
 
 START = 10**15
 SECOND = 10**9
@@ -80,33 +86,35 @@ def test_a_bucket_that_changes_while_it_is_on_its_way_is_sent_again() -> None:
     assert outbox.take(2, table, START, 0)
 
 
-@pytest.mark.parametrize(
-    ("count", "sizes"),
-    [(1, [1]), (BATCH, [BATCH]), (BATCH + 1, [BATCH, 1]), (2 * BATCH + 7, [BATCH, BATCH, 7])],
-)
-def test_messages_have_no_more_than_a_batch(count: int, sizes: list[int]) -> None:
-    outbox = Outbox()
-    outbox.add(HOURLY, keys(0, count), START)
-    assert outbox.waiting == count
-    assert sent(outbox, table_of(count)) == sizes
-    assert outbox.waiting == 0
+@pytest.mark.parametrize(("found", "most"), [(True, BATCH), (False, CHANGES)])
+def test_messages_have_no_more_than_a_batch_and_twice_as_much_of_changes(
+    found: bool, most: int
+) -> None:
+    cases = [(1, [1]), (most, [most]), (most + 1, [most, 1]), (2 * most + 7, [most, most, 7])]
+    for count, sizes in cases:
+        outbox = Outbox()
+        outbox.add(HOURLY, keys(0, count), START, found=found)
+        assert outbox.waiting == count
+        assert sent(outbox, table_of(count)) == sizes
+        assert outbox.waiting == 0
 
 
 def test_a_message_has_buckets_of_as_many_limits_as_fit() -> None:
     """The batch is counted over all of them, and the rest of a limit goes into the next."""
-    outbox, table = Outbox(), table_of(BATCH)
+    outbox, table = Outbox(), table_of(CHANGES)
     for at in range(10):
         table.take(f"key{at}", parse_limits(DAILY), 1, START)
     outbox.add(DAILY, keys(0, 10), START)
-    outbox.add(HOURLY, keys(0, BATCH), START)
+    outbox.add(HOURLY, keys(0, CHANGES), START)
     first, second = (outbox.take(number, table, START, 0) for number in (1, 2))
     assert first
     assert second
     assert [(text, some) for text, some, _ in first.groups] == [
         (DAILY, keys(0, 10)),
-        (HOURLY, keys(0, BATCH - 10)),
+        (HOURLY, keys(0, CHANGES - 10)),
     ]
-    assert [(text, some) for text, some, _ in second.groups] == [(HOURLY, keys(BATCH - 10, BATCH))]
+    rest = keys(CHANGES - 10, CHANGES)
+    assert [(text, some) for text, some, _ in second.groups] == [(HOURLY, rest)]
 
 
 def test_the_window_is_full_with_four_messages_on_their_way() -> None:
