@@ -33,19 +33,21 @@ from hashlib import blake2b
 from itertools import islice
 from typing import TYPE_CHECKING, Final, cast
 
+from sidegate_ring.circle import in_order
 from sidegate_ring.places import CIRCLE, position
 from sidegate_ring.successors import successors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from sidegate_ring.circle import Circle
     from sidegate_ring.places import Hash
 
 POINTS: Final = 512
 """Points that a node has for each unit of its weight.
 
 The largest share among 3, 10 and 50 nodes is, at the 99th percentile over random names, 1.10, 1.14
-and 1.16 times the mean; with 256 points it is 1.14, 1.19 and 1.24. A point costs 53 bytes.
+and 1.16 times the mean; with 256 points it is 1.14, 1.19 and 1.24. A point costs 61 bytes.
 """
 
 MAX_KNOWN: Final = 16_384
@@ -64,18 +66,16 @@ class Ring:
     are placed by `key_hash`, which is `hash` too unless it is given: one that strangers can't work
     out, so that they can't make up keys for one node (`places.seeded`).
 
-    Building a ring of 3, 50, 500 nodes takes about 1, 20, 500 ms, the second of
-    which an event loop may feel and the third is a pause for everyone; `with_node` and
-    `without_node` make the next ring from this one in 1, 2, 30 ms.
+    Points are put in order when a key is first looked up: of the rings that a cluster passes
+    through while many nodes come, most are asked about no key. That takes 1, 15, 200 ms for 3, 50,
+    500 nodes, and 1, 3, 15 for a ring that was made of another one with nearly the same nodes. To
+    find the backups takes as long once more. `warm` does both before anybody has to wait for it.
     """
 
     nodes: tuple[str, ...]
     """The names, sorted."""
     points: int
     """Points that a node has for each unit of its weight."""
-    digest: str
-    """16 hex digits, the same exactly where nodes, weights, points and hashes are the same."""
-
     zones: Mapping[str, str]
     """Where its nodes run, as far as that is known; it counts only if `is_zoned`."""
     is_zoned: bool
@@ -84,10 +84,11 @@ class Ring:
     _weights: dict[str, int]
     _hash: Hash
     _key_hash: Hash
-    # Plain lists: an array('Q') would save two thirds of the memory, but bisect needs twice the
-    # time in it at 3 and at 50 nodes (520 ns, not 290; 1,000 ns, not 520): each probe makes an int.
-    _positions: list[int]
+    _places: dict[str, list[int]]  # the points of each node, sorted
+    _before: Circle | None  # of other nodes, from which this one's can be made; then this one's
+    _positions: list[int]  # none until a key is looked up
     _owners: list[str]  # one more than positions: after the last point comes the first again
+    _digest: str  # worked out when it is asked for
     _shares: dict[str, float]  # filled when first asked for
     _pairs: list[tuple[str, str]]  # to each of _owners it and the next other node; the same
     _known: dict[str, tuple[str, str]]  # of the latest keys
@@ -104,43 +105,33 @@ class Ring:
         if points < 1:
             raise ValueError(f"points={points!r}: a node needs at least one")
         weights = _weights_of(nodes)
-        # The sort is stable and the names come in order, so of two nodes on one position the first
-        # by name stands first, whoever joined first.
-        places = [place for name in weights for place in _places(name, weights[name], points, hash)]
-        names = [name for name in weights for _ in range(points * weights[name])]
-        order = sorted(range(len(places)), key=places.__getitem__)
-        positions, owners = [places[i] for i in order], [names[i] for i in order]
-        self._settle(weights, points, (hash, key_hash or hash), positions, owners, {})
+        places = {name: _places(name, weights[name], points, hash) for name in weights}
+        self._settle(weights, points, (hash, key_hash or hash), places, None, {})
 
     def _settle(
         self,
         weights: dict[str, int],
         points: int,
         hashes: tuple[Hash, Hash],
-        positions: list[int],
-        owners: list[str],
+        places: dict[str, list[int]],
+        before: Circle | None,
         zones: Mapping[str, str],
     ) -> None:
-        """Become the ring of these nodes: weights sorted by name, points by position and name."""
-        if positions and not 0 <= positions[0] <= positions[-1] < CIRCLE:
-            raise ValueError(f"hash={hashes[0]!r}: it leaves the circle, 0 <= position < 2**64")
-        # The lowest position and the place of a key stand for the hashes.
-        witnesses = positions[:1]
-        if hashes[0] is not hashes[1]:
-            witnesses = [*witnesses, hashes[1]("")]
+        """Become the ring of these nodes: weights sorted by name."""
         zones = {name: zones[name] for name in weights if zones.get(name)}
-        is_zoned = len(zones) == len(weights) and len({*zones.values()}) > 1
-        values = {
+        values: dict[str, object] = {
             "nodes": tuple(weights),
             "points": points,
-            "digest": _digest(weights, points, witnesses, zones if is_zoned else {}),
             "zones": zones,
-            "is_zoned": is_zoned,
+            "is_zoned": len(zones) == len(weights) and len({*zones.values()}) > 1,
             "_weights": weights,
             "_hash": hashes[0],
             "_key_hash": hashes[1],
-            "_positions": positions,
-            "_owners": owners + owners[:1],
+            "_places": places,
+            "_before": before,
+            "_positions": [],
+            "_owners": [],
+            "_digest": "",
             "_shares": {},
             "_pairs": [],
             "_known": {},
@@ -148,8 +139,31 @@ class Ring:
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
+    def _order(self) -> None:
+        """Put the points in order, now that somebody looks for a key."""
+        places, before = self._places, self._before
+        circle = before.next(places) if before else in_order(places)
+        object.__setattr__(self, "_before", circle)
+        object.__setattr__(self, "_positions", circle.positions)
+        object.__setattr__(self, "_owners", circle.owners)
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits, the same exactly where nodes, weights, points and hashes are the same."""
+        if not self._digest:
+            # The lowest position and the place of a key stand for the hashes.
+            witnesses = [min(it[0] for it in self._places.values())] if self._places else []
+            if self._hash is not self._key_hash:
+                witnesses.append(self._key_hash(""))
+            zones = self.zones.items() if self.is_zoned else ()
+            digest = _digest(self._weights, self.points, witnesses, dict(zones))
+            object.__setattr__(self, "_digest", digest)
+        return self._digest
+
     def owner(self, key: str) -> str:
         """Return the node that decides about the key; LookupError on a ring without nodes."""
+        if not self._owners:
+            self._order()
         try:
             return self._owners[bisect_left(self._positions, self._key_hash(key))]
         except IndexError:
@@ -168,7 +182,7 @@ class Ring:
 
         Where zones count, those in others than the owner's come before the rest of its own.
         """
-        order = self._along(bisect_left(self._positions, self._key_hash(key)))
+        order = self._along(key)
         if not self.is_zoned:
             yield from order
             return
@@ -182,8 +196,11 @@ class Ring:
                 yield name
         yield from its_zone
 
-    def _along(self, at: int) -> Iterator[str]:
-        """Yield all nodes as they stand on the circle from a point on."""
+    def _along(self, key: str) -> Iterator[str]:
+        """Yield all nodes as they stand on the circle from a key on."""
+        if not self._owners:
+            self._order()
+        at = bisect_left(self._positions, self._key_hash(key))
         seen: set[str] = set()
         while len(seen) < len(self.nodes):
             name = self._owners[at]
@@ -216,6 +233,8 @@ class Ring:
     def pair_at(self, place: int) -> tuple[str, str]:
         """Return what `pair` does for a key at that place."""
         if not self._pairs:
+            if not self._owners:
+                self._order()
             self._pairs.extend(successors(self._owners, self.zones if self.is_zoned else {}))
         return self._pairs[bisect_left(self._positions, place)]
 
@@ -224,16 +243,29 @@ class Ring:
 
         All keys on an arc have the same owners, also on rings of some of the nodes only.
         """
+        if not self._owners:
+            self._order()
         positions, place_of = self._positions, self._key_hash
         return [bisect_left(positions, place_of(key)) for key in keys]
 
     def arc_end(self, arc: int) -> int:
         """Return a place on an arc: its last one. Behind the last point begins the first arc."""
+        if not self._owners:
+            self._order()
         return self._positions[arc % len(self._positions)] if self._positions else 0
+
+    def warm(self) -> None:
+        """Do a part of what the first look-up would have to do: nothing after two calls."""
+        if not self._owners:
+            self._order()
+        elif not self._pairs:
+            self.pair_at(0)
 
     def share(self, node: str) -> float:
         """Return the part of the circle that the node owns, 0 to 1; 0 for one that isn't here."""
         if not self._shares:
+            if not self._owners:
+                self._order()
             self._shares.update(_shares(self._positions, self._owners))
         return self._shares.get(node, 0.0)
 
@@ -242,14 +274,14 @@ class Ring:
         return self._weights.get(node, 0)
 
     def of_nodes(self, nodes: Iterable[str] | Mapping[str, int]) -> Ring:
-        """Return the ring of other nodes, from nothing, with the points and hashes of this one."""
-        return Ring(nodes, points=self.points, hash=self._hash, key_hash=self._key_hash)
+        """Return the ring of other nodes, with the points and hashes of this one."""
+        return self._next(_weights_of(nodes), {})
 
     def zoned(self, zones: Mapping[str, str]) -> Ring:
         """Return the ring of the same nodes in these zones; costs next to nothing."""
         if all(zones.get(name, "") == self.zones.get(name, "") for name in self.nodes):
             return self
-        return self._next(self._weights, self._positions, self._owners[:-1], zones)
+        return self._next(self._weights, zones)
 
     def orders_as(self, other: Ring) -> bool:
         """Do all nodes of another ring that are on this one count as in the same zones on both?"""
@@ -267,58 +299,26 @@ class Ring:
         """
         if self.weight(name) == weight:
             return self
-        if name in self:
-            return self.without_node(name).with_node(name, weight)
-        weights = _weights_of(self._weights | {name: weight})
-        places = sorted(_places(name, weight, self.points, self._hash))
-        positions: list[int] = []
-        owners: list[str] = []
-        start = 0
-        for place, slot in zip(places, self._slots(name, places), strict=True):
-            positions += [*self._positions[start:slot], place]
-            owners += [*self._owners[start:slot], name]
-            start = slot
-        positions += self._positions[start:]
-        owners += self._owners[start : len(self._positions)]
-        return self._next(weights, positions, owners, self.zones)
+        return self._next(_weights_of(self._weights | {name: weight}), self.zones)
 
     def without_node(self, name: str) -> Ring:
         """Return the ring without the node."""
         if name not in self:
             return self
         weights = {node: weight for node, weight in self._weights.items() if node != name}
-        places = sorted(_places(name, self.weight(name), self.points, self._hash))
-        positions: list[int] = []
-        owners: list[str] = []
-        start = 0
-        for slot in self._slots(name, places):
-            positions += self._positions[start:slot]
-            owners += self._owners[start:slot]
-            # A node may stand on one position twice; then the two have the same slot.
-            start = max(start, slot) + 1
-        positions += self._positions[start:]
-        owners += self._owners[start : len(self._positions)]
-        return self._next(weights, positions, owners, self.zones)
+        return self._next(weights, self.zones)
 
-    def _slots(self, name: str, places: Iterable[int]) -> Iterator[int]:
-        """Yield where each of the node's places, which are sorted, belongs among the points."""
-        slot = 0
-        for place in places:
-            slot = bisect_left(self._positions, place, slot)
-            while self._positions[slot : slot + 1] == [place] and self._owners[slot] < name:
-                slot += 1
-            yield slot
-
-    def _next(
-        self,
-        weights: dict[str, int],
-        positions: list[int],
-        owners: list[str],
-        zones: Mapping[str, str],
-    ) -> Ring:
+    def _next(self, weights: dict[str, int], zones: Mapping[str, str]) -> Ring:
+        known = self._places
+        places = {
+            name: known[name]
+            if self.weight(name) == weight
+            else _places(name, weight, self.points, self._hash)
+            for name, weight in weights.items()
+        }
         ring = object.__new__(Ring)
         hashes = self._hash, self._key_hash
-        ring._settle(weights, self.points, hashes, positions, owners, zones)
+        ring._settle(weights, self.points, hashes, places, self._before, zones)
         return ring
 
     def __contains__(self, node: object) -> bool:
@@ -356,8 +356,11 @@ def _weights_of(nodes: Iterable[str] | Mapping[str, int]) -> dict[str, int]:
 
 
 def _places(name: str, weight: int, points: int, place_of: Hash) -> list[int]:
-    """Return the points of a node. The "#" keeps node1's 11th apart from node11's 1st."""
-    return [place_of(f"{name}#{i}") for i in range(weight * points)]
+    """Return the points of a node, sorted. The "#" keeps node1's 11th apart from node11's 1st."""
+    places = sorted([place_of(f"{name}#{i}") for i in range(weight * points)])
+    if not 0 <= places[0] <= places[-1] < CIRCLE:
+        raise ValueError(f"hash={place_of!r}: it leaves the circle, 0 <= position < 2**64")
+    return places
 
 
 def _shares(positions: Sequence[int], owners: Sequence[str]) -> dict[str, float]:

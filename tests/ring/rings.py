@@ -33,6 +33,7 @@ def build(nodes: dict[str, int], place: Callable[[str], int] = position) -> Ring
 
 def lists(ring: Ring) -> tuple[list[int], list[str]]:
     """Return the points of a ring in their order, and whose each is."""
+    ring._order()
     return ring._positions, ring._owners
 
 

@@ -88,6 +88,7 @@ class Network:
         self.now = 0.0
         self.faults = faults or Faults()
         self.sent: Counter[str] = Counter()  # messages, by who sent them
+        self.kinds: Counter[str] = Counter()  # the same, by what they are
         self.of_checks = 0  # how many of them were checks, and their answers
         self.dropped = 0  # messages lost on their way
         self._machines: dict[str, _Machine] = {}
@@ -266,6 +267,7 @@ class Network:
         """Send a message over the connection; it is lost where there is none."""
         machine = self._machines[name]
         self.sent[name] += 1
+        self.kinds[type(message).__name__] += 1
         self.of_checks += isinstance(message, Checks | Answers)
         life = machine.links.get(peer)
         if life is None:

@@ -10,6 +10,7 @@ import pytest
 from sidegate_ring.membership.membership import Timing
 from sidegate_ring.membership.parameters import least_suspicion
 from tests.simulation.scenarios.deploys import deploy
+from tests.simulation.scenarios.fleets.cold import ColdStart, cold_start
 from tests.simulation.scenarios.fleets.large import form, large
 from tests.simulation.scenarios.fleets.leaves import fleet
 from tests.simulation.scenarios.holds.slots import slots_move
@@ -89,3 +90,29 @@ def test_a_large_cluster_forms_without_each_asking_each() -> None:
     form(world, [f"n{at}" for at in range(60)])
     world.run(2.0)
     assert sum(world.network.sent.values()) < 60 * 59 * 2 + 60 * 20
+
+
+def told(start: ColdStart) -> None:
+    print(start)  # noqa: T201 - what was measured, for whoever asks with -s
+
+
+@pytest.mark.parametrize("nodes", [10, 25, 50])
+def test_a_cluster_that_starts_at_once_says_no_more_than_some_words_for_each_pair(
+    nodes: int,
+) -> None:
+    """Six words to each other node, and everything to a few: whatever rings it passes through."""
+    start = cold_start(1, nodes)
+    told(start)
+    assert start.rings > nodes / 2
+    assert start.exchanges <= max(8, 2 + nodes.bit_length())
+    assert start.confirms < 1.2 * nodes
+    assert start.messages < 7 * nodes
+    assert start.seconds < 0.5
+
+
+def test_a_cluster_whose_nodes_start_one_by_one_says_no_more_either() -> None:
+    start = cold_start(1, 25, spread=2.0)
+    told(start)
+    assert start.exchanges <= 8
+    assert start.confirms < 1.2 * 25
+    assert start.messages < 10 * 25

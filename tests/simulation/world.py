@@ -75,12 +75,13 @@ class World:
         self.random = self.network.random
         self.known = Known(self)
 
-    def ring_of(self, _like: Ring, names: tuple[str, ...], zones: Mapping[str, str]) -> Ring:
+    def ring_of(self, like: Ring, names: tuple[str, ...], zones: Mapping[str, str]) -> Ring:
         """Return the one ring of these nodes: all nodes share it, since it never changes."""
         known = names, tuple(zones.get(name, "") for name in names)
         ring = self._rings.get(known)
         if ring is None:
-            ring = self._rings[known] = EMPTY.of_nodes(names).zoned(zones)
+            like = like if like.nodes else EMPTY  # whose points it has, if it has any
+            ring = self._rings[known] = like.of_nodes(names).zoned(zones)
         return ring
 
     def next_slot(self) -> int:

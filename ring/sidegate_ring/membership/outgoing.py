@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 class Outgoing:
     """Puts messages together, and holds them until they are taken."""
 
-    __slots__ = ("_exchanges", "_for_leaves", "_me", "_members", "_rumors", "_sends", "_timing")
+    __slots__ = (
+        "_exchanges",
+        "_for_leaves",
+        "_has_met",
+        "_me",
+        "_members",
+        "_rumors",
+        "_sends",
+        "_timing",
+    )
 
     def __init__(self, me: Member, members: Members, timing: Timing) -> None:
         self._me = me
@@ -26,6 +35,7 @@ class Outgoing:
         self._timing = timing
         self._rumors = Rumors()
         self._exchanges = 0  # with nodes that we were linked to
+        self._has_met = False  # any others, since these were counted from 0
         self._for_leaves: dict[str, Rumor] = {}
         self._sends: list[tuple[str, SwimMessage]] = []
 
@@ -46,6 +56,7 @@ class Outgoing:
 
         Of what it is told by others a leaf tells nobody: they tell each other.
         """
+        self._has_met |= bool(self._members.core)
         if not self._me.is_leaf or self._me.name in {rumor.name, rumor.by}:
             self._rumors.add(rumor)
         if rumor.role != LEAF and rumor.state != Life.SUSPECT and not self._me.is_leaf:
@@ -103,8 +114,9 @@ class Outgoing:
         That has its own record and ours; if there is more to exchange, its ring will tell.
         """
         core = self._members.core
-        if not core:
+        if self._has_met and not core:
             self._exchanges = 0  # all others have gone, and may have met some meanwhile
+            self._has_met = False
         if self._exchanges < exchanges_wanted(len(core)):
             self._exchanges += 1
             self.tell_all(to, SwimKind.PUSH_PULL, id_)

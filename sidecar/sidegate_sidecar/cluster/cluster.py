@@ -38,6 +38,7 @@ from sidegate_sidecar.cluster.routes.detour import Detour, route_of
 from sidegate_sidecar.cluster.routes.nowhere import Nowhere
 from sidegate_sidecar.cluster.routes.rings import held_on, next_ring
 from sidegate_sidecar.cluster.routes.vouchers import Vouchers
+from sidegate_sidecar.cluster.routes.warming import Warming
 from sidegate_sidecar.cluster.split.side import Side
 from sidegate_sidecar.replication.sync import Sync
 
@@ -97,6 +98,7 @@ class Cluster:
     vouchers: Vouchers = field(default_factory=Vouchers)
     met: Acquaintances = field(default_factory=Acquaintances)
     newcomers: Newcomers = field(default_factory=Newcomers)
+    warming: Warming = field(default_factory=Warming)
 
     def __post_init__(self) -> None:
         empty = self.make_ring(self.empty, (), {})
@@ -270,6 +272,7 @@ class Cluster:
         self._post(self.side.tick(now))
         self._probe_in_doubt(now)
         self._post(self.sync.tick(now))
+        self.warming.tick(self.ring, now)
         if isinstance(self.route, Detour) and self.sync.copies.is_settled:
             self._reroute()
         return self._go_on(now, has_time)
@@ -358,13 +361,7 @@ class Cluster:
             self.route = Nowhere()
             return
         is_told, is_new = self.place.is_told, self.stage in {Stage.JOINING, Stage.SETTLING}
-        self.route = route_of(
-            self.ring, self._without_me, self.sync.copies, self.name, told=is_told, new=is_new
-        )
-
-    def _without_me(self) -> Ring:
-        others = tuple(name for name in self.ring.nodes if name != self.name)
-        return self.make_ring(self.ring, others, self.ring.zones)
+        self.route = route_of(self.ring, self.sync.copies, self.name, told=is_told, new=is_new)
 
     def _post(self, outgoing: Iterable[tuple[str, NodeMessage]]) -> None:
         for name, message in outgoing:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from sidegate.protocol.messages import Confirm
 from sidegate_ring.hashring import Ring
+from sidegate_sidecar.replication.debounce import Debounce
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -44,6 +45,7 @@ class Copies:
         self._pulled: set[str] = set()  # nodes that have sent what is ours on this ring:
         self._pulled_for = self._rings[0]
         self._asked: dict[str, int] = {}  # when
+        self._debounce = Debounce()
 
     @property
     def _ring(self) -> Ring:
@@ -122,6 +124,7 @@ class Copies:
         if len(self._rings) > MAX_RINGS:
             self.doubt()
         self._asked.clear()
+        self._debounce.changed()
         self._look()
 
     def _begin_anew(self) -> None:
@@ -193,12 +196,12 @@ class Copies:
     def questions(self, now: int, usable: Callable[[str], bool]) -> list[tuple[str, Confirm]]:
         """Return whom to ask now, each of those that can be reached once a second."""
         self._look()
-        if self.is_settled and not self._behind:
+        if (self.is_settled and not self._behind) or self._debounce.holds(now):
             return []
         due = [
             name
             for name in sorted(self._missing() | self._unsure)
-            if usable(name) and now - self._asked.get(name, now - ASK_AGAIN) >= ASK_AGAIN
+            if now - self._asked.get(name, now - ASK_AGAIN) >= ASK_AGAIN and usable(name)
         ]
         self._asked.update(dict.fromkeys(due, now))
         return [(name, Confirm(self._ring.digest, int(self._has_nothing_of(name)))) for name in due]

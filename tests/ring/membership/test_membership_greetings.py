@@ -24,6 +24,13 @@ def test_a_few_are_asked_for_everything_and_others_for_themselves() -> None:
     assert said == [SwimKind.PUSH_PULL] * LEAST_EXCHANGES + [SwimKind.PING] * 12
 
 
+def test_who_knows_nobody_yet_asks_no_more_of_them_for_everything() -> None:
+    """Where all start at a time links come up before anybody has said a word."""
+    nodes = Handful("a")
+    said = greeted(nodes, 20)
+    assert said == [SwimKind.PUSH_PULL] * LEAST_EXCHANGES + [SwimKind.PING] * 12
+
+
 def test_who_has_lost_all_others_begins_anew() -> None:
     nodes = Handful("ab")
     greeted(nodes, 20)

@@ -3,6 +3,7 @@
 from sidegate.protocol.messages import Confirm, Confirmed
 from sidegate_ring.hashring import Ring
 from sidegate_sidecar.replication.copies import ASK_AGAIN, MAX_RINGS, Copies
+from sidegate_sidecar.replication.debounce import QUIET_FOR
 from sidegate_sidecar.replication.inquiries import Inquiries
 
 KEYS = [f"key{at}" for at in range(300)]
@@ -311,3 +312,15 @@ def test_an_answer_to_an_inquiry_says_if_we_lack_a_part_ourselves() -> None:
     inquiries = Inquiries()
     inquiries.add("b", "new")
     assert inquiries.answers("new", anyone, lacks=True) == [("b", Confirmed("new", 1))]
+
+
+def test_of_many_rings_in_a_moment_nobody_is_asked_by_those_between() -> None:
+    """Where a cluster begins each node would else ask each other one on each ring."""
+    copies, names = Copies("a"), "ab"
+    copies.ring_changed(ring_of(names), "b")
+    assert asked_by(copies) == ["b"]
+    for name in "cdef":
+        names += name
+        copies.ring_changed(ring_of(names), name)
+        assert asked_by(copies, NOW + 1) == []
+    assert asked_by(copies, NOW + 1 + QUIET_FOR) == [*"bcdef"]

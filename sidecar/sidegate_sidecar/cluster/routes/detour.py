@@ -37,19 +37,17 @@ class Detour:
         return list(map(self.pair, keys))
 
 
-def route_of(
-    ring: Ring, without: Callable[[], Ring], copies: Copies, me: str, *, told: bool, new: bool
-) -> Ring | Detour:
+def route_of(ring: Ring, copies: Copies, me: str, *, told: bool, new: bool) -> Ring | Detour:
     """Return where checks go: by the ring, but for `me` as far as it mustn't decide.
 
     That is all of its own before it was `told` what others decided for it, and then those keys of
     which somebody still has to send it something. While it is `new` on the ring, those go to who
-    owned them until then, by the ring that is `without` it; else its backups have stood in.
+    owned them until then, by the ring without it; else its backups have stood in.
     """
     if me not in ring or (told and copies.is_settled):
         return ring
     if not told and (new or not ring.is_zoned):  # without zones the former owner is the backup
-        return without()
+        return ring.without_node(me)
     return Detour(ring, me, copies.hold if told else _holds_nothing)
 
 

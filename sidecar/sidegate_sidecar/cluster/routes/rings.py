@@ -14,23 +14,10 @@ if TYPE_CHECKING:
 SAMPLE = 1_000  # buckets looked at to say how many are whose: half a millisecond
 SLICE = 100  # buckets counted between two looks at the sockets: 0.1 ms
 
-MAX_STEPS = 16  # from ring to ring: each takes as long as to build 20 nodes of a ring from nothing
-
 
 def next_ring(ring: Ring, names: tuple[str, ...], zones: Mapping[str, str]) -> Ring:
-    """Return the ring of these nodes in these zones, from one with nearly the same if it can be."""
-    return _ring_of(ring, names).zoned(zones)
-
-
-def _ring_of(ring: Ring, names: tuple[str, ...]) -> Ring:
-    gone, new = set(ring.nodes) - set(names), set(names) - set(ring.nodes)
-    if len(gone) + len(new) > min(len(names) // 4 + 2, MAX_STEPS):
-        return ring.of_nodes(names)
-    for name in gone:
-        ring = ring.without_node(name)
-    for name in new:
-        ring = ring.with_node(name)
-    return ring
+    """Return the ring of these nodes in these zones, with the points and hashes of the last one."""
+    return ring.of_nodes(names).zoned(zones)
 
 
 def held_on(ring: Ring, name: str, table: BucketTable) -> tuple[int, int]:
