@@ -84,7 +84,7 @@ def test_a_client_that_nobody_closes_ends_with_each_loop(
         sidecar.wait_for(lambda: not sidecar.connections)
     gc.collect()
     assert (sidecar.accepted, sidecar.errors) == (5, [])
-    assert (client._sessions, client._latest) == ({}, None)
+    assert (client._sessions, client.latest) == ({}, None)
     assert caplog.records == []
 
 
