@@ -144,7 +144,8 @@ class Flush:
                 self._outboxes.of(target).add(limit.text, (key,), now)
 
     def _place_some(self, now: int) -> None:
-        count = max(FLUSH_SLICE, len(self._unplaced) // BACKLOG_SHARE)
+        part = 4 if self._newcomers else 1  # which of these owns a key is asked for each
+        count = max(FLUSH_SLICE, len(self._unplaced) // BACKLOG_SHARE) // part
         some = self._unplaced[-count:]
         del self._unplaced[-count:]
         groups: dict[tuple[tuple[str, str], str], list[str]] = {}  # keys by holders and limits
@@ -163,10 +164,12 @@ class Flush:
         targets = [name for name in holders if name and name != self.me]
         for target in targets:
             self._outboxes.of(target).add(text, keys, now)
-        newcomers = self._newcomers.values()
-        if newcomers or not all(map(self.usable, targets)):  # then it depends on the key
+        for newcomer in self._newcomers.values():
+            if newcomer.name not in targets and (owned := newcomer.owned(keys)):
+                self._outboxes.of(newcomer.name).add(text, owned, now)
+        if not all(map(self.usable, targets)):  # then it depends on the key
             for key in keys:
-                for target in self._further_targets(key, targets, newcomers):
+                for target in self._further_targets(key, targets, ()):
                     self._outboxes.of(target).add(text, (key,), now)
 
     def _further_targets(

@@ -1,5 +1,7 @@
 """What goes on between two full ticks, which are 10 ms apart: whatever a node works on."""
 
+from types import SimpleNamespace
+
 from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import parse_limits
 from sidegate.protocol.holds.reservation_messages import Reserve
@@ -33,3 +35,12 @@ def test_a_reservation_is_on_its_way() -> None:
     owner.node.reservations._reserve_here(asked, Source.OWNER, owner.now)
     worked(owner)
     assert owner.cluster.sync.rows.lacks_some("b")
+
+
+def test_who_rests_is_told_of_each_check_behind_which_it_may_go_on() -> None:
+    owner, told = RecordedOwner("b"), list[int]()
+    owner.node.pace = pace = SimpleNamespace(rests=True, checked=told.append)
+    owner.ask((owner.key(), "5/day", 1))
+    pace.rests = False
+    owner.ask((owner.key(), "5/day", 1))
+    assert told == [owner.now]
