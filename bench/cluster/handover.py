@@ -41,7 +41,7 @@ _NOTE: Final = (
     "in flight at the first one's unix socket, random keys of those held; what became the other's "
     "takes a second hop. While its process starts nothing is handed over, but three processes "
     "share the cores: what that row costs is this machine's. Join: from there until /readyz. "
-    "After: the first node has left, and passes all checks on: they have the hop, and nothing moves. "
+    "After: the first node has left, and passes all checks on: the same hop, and nothing moves. "
     "Missing: keys that the second node lacks when the first one has left; wrong: of "
     f"{_SAMPLE:,} keys those that have another number of tokens left there than they should"
 )
