@@ -1,13 +1,23 @@
 """What goes on between two full ticks, which are 10 ms apart: whatever a node works on."""
 
-from types import SimpleNamespace
-
 from sidegate.buckets.decision import Source
 from sidegate.buckets.limits import parse_limits
 from sidegate.protocol.holds.reservation_messages import Reserve
 from tests.sidecar.node.confirmed.recorded_owner import RecordedOwner
 
 MANY = 10_000  # buckets: some slices of a walk
+
+
+class Resting:
+    """Stands where a ticker does: notes when checks came."""
+
+    def __init__(self) -> None:
+        self.rests = True
+        self.told: list[int] = []
+
+    def checked(self, now: int) -> None:
+        """Called with each frame while it rests."""
+        self.told.append(now)
 
 
 def worked(owner: RecordedOwner) -> None:
@@ -38,9 +48,9 @@ def test_a_reservation_is_on_its_way() -> None:
 
 
 def test_who_rests_is_told_of_each_check_behind_which_it_may_go_on() -> None:
-    owner, told = RecordedOwner("b"), list[int]()
-    owner.node.pace = pace = SimpleNamespace(rests=True, checked=told.append)
+    owner, resting = RecordedOwner("b"), Resting()
+    owner.node.pace = resting
     owner.ask((owner.key(), "5/day", 1))
-    pace.rests = False
+    resting.rests = False
     owner.ask((owner.key(), "5/day", 1))
-    assert told == [owner.now]
+    assert resting.told == [owner.now]
