@@ -293,10 +293,8 @@ class Cluster:
         return wait
 
     def _wait(self, now: int) -> int:
-        if self.sync.working:
-            return 0
         due = self.sync.flush_due(now) if self.sync.changed else self.sync.early.due(now)
-        return min(TICK_EVERY, due)
+        return 0 if self.sync.working else min(TICK_EVERY, due)
 
     def notice(self, now: int) -> None:
         """Find out whether this process has stood still; to be called before anything is decided.

@@ -25,7 +25,7 @@ PART: Final = 12  # buckets between two looks at the clock: up to 0.03 ms
 MAX_WAITING: Final = 128  # parts of a node: 14 messages, which are more only of checks with sync
 
 
-class _Part(NamedTuple):
+class _MergePart(NamedTuple):
     """Buckets that are merged at a time: of a message with these keys, and is it the last part?"""
 
     buckets: Buckets
@@ -52,7 +52,7 @@ class MergeQueue:
         self._clock = clock
         self._later = later
         self._make_way = make_way
-        self._waiting: dict[str, deque[_Part]] = {}
+        self._waiting: dict[str, deque[_MergePart]] = {}
         self._faults: dict[str, str] = {}
         self._goes_on = False  # is _go_on going to be called?
 
@@ -112,23 +112,23 @@ class MergeQueue:
                 self._make_way()
                 return
 
-    def _merge_part(self, name: str, part: _Part) -> None:
+    def _merge_part(self, name: str, part: _MergePart) -> None:
         try:
             self._merge(name, part.buckets, part.is_last)
         except ValueError as error:
             self._faults[name] = str(error)
 
 
-def _parts(message: Buckets) -> Iterator[_Part]:
+def _parts(message: Buckets) -> Iterator[_MergePart]:
     """Cut a message into parts, each with its number; the last one is marked."""
     keys = frozenset[str]().union(*(group[1] for group in message.groups))
     if not PART < size_of(message) <= MAX_BUCKETS:  # one that is too large is refused whole
-        yield _Part(message, True, keys)
+        yield _MergePart(message, True, keys)
         return
     groups = [piece for group in message.groups for piece in _pieces(group)]
     for group in groups[:-1]:
-        yield _Part(Buckets(message.id, [group]), False, keys)
-    yield _Part(Buckets(message.id, groups[-1:]), True, keys)
+        yield _MergePart(Buckets(message.id, [group]), False, keys)
+    yield _MergePart(Buckets(message.id, groups[-1:]), True, keys)
 
 
 def _pieces(group: Group) -> Iterator[Group]:
