@@ -212,6 +212,10 @@ def _cluster(results: Results) -> list[Target]:
         ),
         *_lost(results),
         _slower(results, "a handover", handover.PART, handover.BEFORE, handover.MEANWHILE),
+        _slower(
+            *(results, "a handover", handover.PART, handover.AFTER, handover.MEANWHILE),
+            base="after, when all is a hop away",
+        ),
         Target(
             "keys missing after a handover, or with another number of tokens left",
             0.0,
@@ -294,10 +298,12 @@ def _beside_peers(results: Results) -> list[Target]:
     ]
 
 
-def _slower(results: Results, event: str, part: str, before: str, during: str) -> Target:
+def _slower(
+    results: Results, event: str, part: str, other: str, during: str, base: str = "before"
+) -> Target:
     (setting,) = results.settings(part) or [""]
-    p99 = [results.median(part, name, setting, "p99") for name in (during, before)]
-    return Target(f"p99 of checks during {event}, over before", 3.0, _ratio(*p99), at_least=False)
+    p99 = [results.median(part, name, setting, "p99") for name in (during, other)]
+    return Target(f"p99 of checks during {event}, over {base}", 3.0, _ratio(*p99), at_least=False)
 
 
 def _sum(results: Results, part: str, contender: str, values: tuple[str, ...]) -> float | None:

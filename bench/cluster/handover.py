@@ -29,6 +29,7 @@ START: Final = "its process starts"
 JOIN: Final = "join"
 LEAVE: Final = "leave"
 MEANWHILE: Final = "join and leave"
+AFTER: Final = "after, all a hop away"
 
 _OLD: Final = "old"
 _NEW: Final = "new"
@@ -40,6 +41,7 @@ _NOTE: Final = (
     "in flight at the first one's unix socket, random keys of those held; what became the other's "
     "takes a second hop. While its process starts nothing is handed over, but three processes "
     "share the cores: what that row costs is this machine's. Join: from there until /readyz. "
+    "After: the first node has left, and passes all checks on: the same hop, and nothing moves. "
     "Missing: keys that the second node lacks when the first one has left; wrong: of "
     f"{_SAMPLE:,} keys those that have another number of tokens left there than they should"
 )
@@ -67,6 +69,7 @@ async def _hand_over(nodes: Fleet, plan: Plan, results: Results, round_: int) ->
         joining = apps.turn()
         await nodes.leave(_OLD)
         leaving = apps.turn()
+        after = await apps.stretch(plan.seconds)
         missing = plan.keys_held - await _held(nodes, _NEW)
     wrong = await _wrong(nodes)
     meanwhile = joined(joining, leaving)
@@ -76,6 +79,7 @@ async def _hand_over(nodes: Fleet, plan: Plan, results: Results, round_: int) ->
         JOIN: joining,
         LEAVE: leaving,
         MEANWHILE: meanwhile,
+        AFTER: after,
     }
     for name, stretch in stretches.items():
         figures = stretch.figures()

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
+LOOK_EVERY: Final = 0.2
+"""Seconds between two looks whether a node has joined. A look takes 1.5 ms of this process, which
+asks the checks that are timed: with one each 20 ms they were a part of their 99th percentile."""
+
 MAX_DRAIN: Final = 60.0  # seconds for a node to leave, which gives up after 10
 
 
@@ -46,7 +50,9 @@ class Fleet:
     async def ready(self, name: str) -> None:
         """Wait until a node has joined."""
         node = self.nodes[name]
-        await require(lambda: node.is_ready(self._http), f"{name} is not ready")
+        await require(
+            lambda: node.is_ready(self._http), f"{name} is not ready", look_every=LOOK_EVERY
+        )
 
     async def start(self, name: str) -> Sidecar:
         """Start a node; it has joined when this returns."""

@@ -180,6 +180,7 @@ class Sidecar:
             self.sessions.cache,
             self.sessions.slots,
         )
+        self.node.pace = self.ticker
         self.peers.on_refusal = self.discovery.look
         self.cluster.place.on_stage = self.leaving.staged
         self.cluster.on_ring = self._ring_changed

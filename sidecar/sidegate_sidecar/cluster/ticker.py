@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 log = logging.getLogger("sidegate")
 
 AFTER_FAULT = 0.05  # seconds
-SLICE = 250_000  # ns of work in a turn of the loop: for so long a check may wait for it
-FULL_EVERY = 10 * 10**6  # ns between two full ticks while there is work
-PAUSE = 0.001  # seconds: what timers can do; so a fifth of the time at most is for such work
+SLICE = 250_000  # ns of work in a turn of the loop, if nobody has asked since the last one
+SHORT_SLICE = 60_000  # ns, where somebody has: one piece as a rule; so long a check may wait for it
+REST = 2  # times as long as a slice took there is none: what can wait has a third of the time
+FULL_EVERY = 50 * 10**6  # ns between two full ticks while there is work; they take 0.1 ms more
+PAUSE = 0.001  # seconds: what timers can do; the next check may end it sooner
 BUSY_FOR = 0.02  # seconds after a check
 LEAVES = frozenset({Stage.FLUSHING, Stage.LEAVING})  # which must be done in time
 
@@ -29,6 +31,8 @@ class Ticker:
 
     Work that is never due, such as a walk through a million buckets, goes on at once while nobody
     asks anything, and pauses after each slice while somebody does. `asked` counts who has asked.
+    While it `rests` there is work, and `checked` is to be called with each check: the next slice is
+    best put behind an answer, and a busy node has no better timer.
     """
 
     def __init__(
@@ -42,6 +46,9 @@ class Ticker:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.Handle | None = None
         self._at = inf
+        self.rests = False
+        self._rested_at = 0  # ns: when there may be another slice
+        self._sliced_at = 0  # how many had asked when the last one was over
         self._until = 0  # ns: the end of this turn's slice
         self._full_at = 0  # ns: when all is to be done that is due
 
@@ -58,6 +65,13 @@ class Ticker:
         if self._cluster.sync.working:
             self._tick_in(self._pause())
 
+    def checked(self, now: int) -> None:
+        """Have the next slice right behind the answer to this check, if it has rested enough."""
+        if now >= self._rested_at and self._timer is not None:
+            self.rests = False
+            self._timer.cancel()
+            self._timer, self._at = self._loop.call_soon(self._tick), self._loop.time()
+
     def _tick_in(self, wait: float) -> None:
         if self._timer is None:  # not started, or stopped
             return
@@ -67,15 +81,16 @@ class Ticker:
             self._timer, self._at = self._loop.call_at(at, self._tick), at
 
     def _tick(self) -> None:
+        self.rests = False
         try:
             now = self._clock()
-            self._until = now + SLICE
+            self._until = now + (SLICE if self._asked() == self._sliced_at else SHORT_SLICE)
             if now < self._full_at:
                 wait = self._cluster.work(now, self._has_time) * 1e-9
             else:
                 self._full_at = now + FULL_EVERY
                 wait = self._cluster.tick(now, self._has_time) * 1e-9
-            wait = wait or self._pause()
+            wait = wait or self._rest(now)
         except Exception:  # there must be a next tick, whatever it was
             log.exception("a fault in sidegate; please report it")
             wait = AFTER_FAULT
@@ -87,6 +102,16 @@ class Ticker:
 
     def _has_time(self) -> bool:
         return self._clock() < self._until
+
+    def _rest(self, began: int) -> float:
+        """Return how long to wait behind a slice that began then, if no check comes meanwhile."""
+        pause = self._pause()
+        self._sliced_at = self._seen
+        if pause:
+            end = self._clock()
+            self._rested_at = end + REST * (end - began)
+            self.rests = True
+        return pause
 
     def _pause(self) -> float:
         """Return how long to leave the processor to others between two slices of work."""

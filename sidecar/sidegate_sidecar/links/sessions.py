@@ -182,7 +182,7 @@ class Sessions:
             case Checks():
                 by = _forwarder(connection, message) if message.serial else ""
                 if by and self._peers.inbox.merge_queue:
-                    self._peers.inbox.merge_queue.finish(by)
+                    self._peers.inbox.merge_queue.finish_of(by, message.checks)
                 self._decide(message, connection.send, by)
             case Ping():
                 connection.send(Pong(message.id))

@@ -49,6 +49,14 @@ if TYPE_CHECKING:
         def __call__(self, frame: Checks, send: Send, by: str = "", /) -> None:
             """Answer a frame, in one part or several."""
 
+    class Pace(Protocol):
+        """Who has work that can wait, and that rests while checks come."""
+
+        rests: bool
+
+        def checked(self, now: int) -> None:
+            """Called with each frame while it rests; nothing is done before the frame is."""
+
 
 MAX_HELD = 1_000  # buckets of a key that are told: for people, and to fit into a frame
 
@@ -78,6 +86,7 @@ class Node:
         counting: Counting | None = None,
     ) -> None:
         self.name = name
+        self.pace: Pace | None = None  # is told of checks while it rests
         self.buckets = buckets
         self.cluster = cluster
         self.fallback = fallback
@@ -117,6 +126,8 @@ class Node:
         now = self.clock()
         if now > self.cluster.late_at:
             self.cluster.notice(now)
+        if self.pace is not None and self.pace.rests:
+            self.pace.checked(now)
         if frame.hops and self.cluster.stage is Stage.RETURNING:
             self._hand_back(frame, send)  # asked before we stood still, or of who can't decide
             return

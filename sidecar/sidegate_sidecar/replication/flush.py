@@ -24,8 +24,8 @@ class Flush:
     """What was charged here, until it is in the outboxes of those who are to hold it.
 
     Who decides a check of its own key charges `unsent`; what has changed otherwise is put into
-    `changed`. Newcomers, who ask for what will be
-    theirs, are sent each change of it too. Times are in ns.
+    `changed`. Newcomers, who ask for what will be theirs, are sent each change of it too. Times are
+    in ns.
     """
 
     def __init__(
@@ -152,7 +152,8 @@ class Flush:
                 self._outboxes.of(target).add(limit.text, (key,), now)
 
     def _place_some(self, now: int) -> None:
-        room = max(FLUSH_SLICE, self._left // BACKLOG_SHARE)
+        part = 4 if self._newcomers else 1  # which of these owns a key is asked for each
+        room = max(FLUSH_SLICE, self._left // BACKLOG_SHARE) // part
         while room > 0 and self._unplaced:
             text, keys = self._unplaced[-1]
             some = keys[-room:]
@@ -179,10 +180,12 @@ class Flush:
         targets = [name for name in holders if name and name != self.me]
         for target in targets:
             self._outboxes.of(target).add(text, keys, now)
-        newcomers = self._newcomers.values()
-        if newcomers or not all(map(self.usable, targets)):  # then it depends on the key
+        for newcomer in self._newcomers.values():
+            if newcomer.name not in targets and (owned := newcomer.owned(keys)):
+                self._outboxes.of(newcomer.name).add(text, owned, now)
+        if not all(map(self.usable, targets)):  # then it depends on the key
             for key in keys:
-                for target in self._further_targets(key, targets, newcomers):
+                for target in self._further_targets(key, targets, ()):
                     self._outboxes.of(target).add(text, (key,), now)
 
     def _further_targets(

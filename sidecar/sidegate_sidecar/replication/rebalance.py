@@ -20,7 +20,7 @@ from sidegate_sidecar.replication.arcs import Arcs
 from sidegate_sidecar.replication.targets import Move
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import TypeAlias
 
     from sidegate.buckets.buckets import BucketTable
@@ -42,6 +42,11 @@ class Puller:
     without: Ring
     walked: bool = False  # has a walk for it begun? One each, else two that wait do so for ever
     told: bool = False  # that this was all
+
+    def owned(self, keys: Iterable[str]) -> list[str]:
+        """Return the keys that it will own."""
+        name, owner = self.name, self.ring.owner
+        return [key for key in keys if owner(key) == name]
 
 
 class Walk:

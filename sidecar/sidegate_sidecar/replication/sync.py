@@ -128,12 +128,9 @@ class Sync:
     @property
     def working(self) -> bool:
         """Is there something to do right now, without waiting for a message?"""
-        walks = self._walks or self._resetting.is_walking or self.rows.is_due
+        walks = self._walk.to_do and not self._outboxes.hold_up
+        walks = walks or self._resetting.is_walking or self.rows.is_due
         return self._flush.is_under_way or walks or self._sending.is_due
-
-    @property
-    def _walks(self) -> bool:
-        return self._walk.to_do and not self._outboxes.hold_up
 
     @property
     def has_changes(self) -> bool:
@@ -364,7 +361,7 @@ class Sync:
             return outgoing
         if not self._outboxes.hold_up:
             self._add(self._walk.slice(), now)
-        return self._tell_done()
+        return [] if self._walk.to_do else self._tell_done()
 
     def flush(self, now: int, *, at_once: bool = False) -> Sends:
         """Send all changes now; `at_once` without waiting for answers, since they are the last."""
@@ -385,7 +382,8 @@ class Sync:
 
     def _send(self, now: int, *, at_once: bool = False) -> Sends:
         least = 0 if self.keep_short else SHORT
-        buckets = self._sending.send(now, least, at_once=at_once, walks=self._walks)
+        more = self._walk.to_do or self._flush.is_under_way
+        buckets = self._sending.send(now, least, at_once=at_once, more=more)
         return [*buckets, *self.rows.send(now, at_once=at_once), *self._tell_done()]
 
     def _tell_done(self) -> Sends:

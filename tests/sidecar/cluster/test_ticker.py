@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from sidegate_sidecar.cluster.cluster import Cluster, Stage
-from sidegate_sidecar.cluster.ticker import LEAVES, PAUSE, SLICE, Ticker
+from sidegate_sidecar.cluster.ticker import LEAVES, PAUSE, REST, SHORT_SLICE, SLICE, Ticker
 from tests.support.in_process.cluster import eventually
 
 NS = 10**9
@@ -102,6 +102,33 @@ async def test_a_slice_is_as_long_as_it_may_be_and_not_so_many_pieces() -> None:
         await turns(3)
     assert set(ticking.pieces[:before]) == {3}
     assert set(ticking.pieces[before:]) == {1}
+
+
+async def test_a_slice_is_short_where_somebody_has_asked_since_the_last_one() -> None:
+    ticking = Ticking()
+    ticking.piece = SHORT_SLICE // 2 + 1
+    ticking.stage = Stage.LEAVING  # else it pauses
+    with started(ticking):
+        await turns(3)
+        before = len(ticking.pieces)
+        ticking.asked += 1
+        await turns(3)
+    assert ticking.pieces[before : before + 2] == [2, SLICE // ticking.piece + 1]
+
+
+async def test_a_check_brings_the_next_slice_forward_once_it_has_rested() -> None:
+    """A timer has milliseconds; and behind the answer nobody waits for it."""
+    ticking = Ticking()
+    ticking.asks = True
+    with started(ticking) as pulse:
+        await eventually(lambda: pulse.rests)
+        count, began = len(ticking.times), ticking.now
+        pulse.checked(began + REST * SLICE - 1)
+        rested = pulse.rests
+        pulse.checked(began + REST * SLICE)
+        assert (rested, pulse.rests) == (True, False)
+        await turns(1)
+        assert len(ticking.times) == count + 1
 
 
 @pytest.mark.parametrize(

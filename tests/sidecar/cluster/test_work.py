@@ -8,6 +8,18 @@ from tests.sidecar.node.confirmed.recorded_owner import RecordedOwner
 MANY = 10_000  # buckets: some slices of a walk
 
 
+class Resting:
+    """Stands where a ticker does: notes when checks came."""
+
+    def __init__(self) -> None:
+        self.rests = True
+        self.told: list[int] = []
+
+    def checked(self, now: int) -> None:
+        """Called with each frame while it rests."""
+        self.told.append(now)
+
+
 def worked(owner: RecordedOwner) -> None:
     """Work until nothing is left to do, and fail if there always is."""
     for _ in range(MANY):
@@ -33,3 +45,12 @@ def test_a_reservation_is_on_its_way() -> None:
     owner.node.reservations._reserve_here(asked, Source.OWNER, owner.now)
     worked(owner)
     assert owner.cluster.sync.rows.lacks_some("b")
+
+
+def test_who_rests_is_told_of_each_check_behind_which_it_may_go_on() -> None:
+    owner, resting = RecordedOwner("b"), Resting()
+    owner.node.pace = resting
+    owner.ask((owner.key(), "5/day", 1))
+    resting.rests = False
+    owner.ask((owner.key(), "5/day", 1))
+    assert resting.told == [owner.now]

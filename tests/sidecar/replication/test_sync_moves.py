@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidegate.protocol.messages import Merged, Part, Pull, Pulled
-from sidegate_sidecar.replication.flush import FLUSH_EVERY
+from sidegate.protocol.messages import Buckets, Merged, Part, Pull, Pulled
+from sidegate_sidecar.replication.flush import FLUSH_EVERY, FLUSH_SLICE
 from sidegate_sidecar.replication.outgoing.outbox import BATCH, RESEND_AFTER
 from sidegate_sidecar.replication.outgoing.outboxes import WALK_WAITS_AT
 from sidegate_sidecar.replication.rebalance import SLICE
@@ -48,6 +48,26 @@ def test_a_newcomer_is_sent_each_change_of_what_it_will_own() -> None:
     nodes.charge(ring_of("ab").owner(key), key, QUICK)
     nodes.tick()
     assert nodes.rows(to="c") == {key: 1}
+
+
+def test_changes_for_a_newcomer_are_placed_in_small_pieces_and_sent_in_full_messages() -> None:
+    """Whether it will own a key is asked for each, and a check may wait for a piece."""
+    nodes = Syncs("a")
+    nodes.add("b")
+    nodes.pull("b", "a")
+    nodes.settle()
+    for at in range(8 * BATCH):
+        nodes.charge("a", f"many{at}")
+    nodes.log.clear()
+    nodes.tick(FLUSH_EVERY // MS)
+    assert len(nodes["a"]._flush.unsent) == 8 * BATCH - FLUSH_SLICE // 4
+    while not nodes["a"].idle:
+        nodes.tick()
+    messages = [message for _, _, message in nodes.sent("a", "b")]
+    sizes = [len(keys) for it in messages if isinstance(it, Buckets) for _, keys, _ in it.groups]
+    owned = [at for at in range(8 * BATCH) if ring_of("ab").owner(f"many{at}") == "b"]
+    assert sum(sizes) == len(owned)
+    assert {*sizes[:-1]} == {BATCH}
 
 
 def test_pulled_is_said_when_all_that_was_sent_has_been_merged() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -47,7 +48,8 @@ class Inbox:
     """Buckets that wait to be merged."""
 
     def __post_init__(self) -> None:
-        self.merge_queue = MergeQueue(self._merge, self.clock, asyncio.get_running_loop().call_soon)
+        later = asyncio.get_running_loop().call_soon
+        self.merge_queue = MergeQueue(self._merge, self.clock, later, os.sched_yield)
 
     def on_connected(self, name: str) -> None:
         """Called when a link to a node came up, or is trusted again."""

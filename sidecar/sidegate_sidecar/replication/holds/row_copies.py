@@ -136,6 +136,8 @@ class RowCopies:
 
     def work(self) -> None:
         """Find out who is to have what has changed, and some of what is walked for."""
+        if not self.to_do:
+            return
         changed, self._changed = self._changed, {}
         self._place(changed)
         if not self._hold_up:

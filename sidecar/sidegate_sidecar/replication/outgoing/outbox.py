@@ -70,6 +70,7 @@ class Outbox:
         "_found",
         "_last_before",
         "_since",
+        "_taken_at",
         "overflowed",
         "waiting",
     )
@@ -81,6 +82,7 @@ class Outbox:
         self._early = 0  # how many of those went out early
         self._last_before = 0  # the last message before it was asked what is left
         self._since = 0  # when the oldest of those that wait came in
+        self._taken_at = 0  # the last message
         self.waiting = 0  # buckets that are not on their way yet
         self.overflowed = False  # then it takes nothing, until all is put into it anew
 
@@ -119,8 +121,8 @@ class Outbox:
         return len(self._flying) - self._early >= WINDOW
 
     def is_ripe(self, now: int, gather: int) -> bool:
-        """Is there a full message, or has some of it waited for `gather` ns?"""
-        return self.waiting >= BATCH or now - self._since >= gather
+        """Is there a full message, or has some of it waited for `gather` ns, or the last one?"""
+        return self.waiting >= BATCH or now - max(self._since, self._taken_at) >= gather
 
     def add(self, text: str, keys: Iterable[str], now: int, *, found: bool = False) -> None:
         """Queue the buckets of these keys under one limit, which have changed, or were found."""
@@ -147,6 +149,7 @@ class Outbox:
             if groups:
                 flying = _Flying(keys, now, self._since, has_changes=has_changes)
                 self._flying[number] = flying
+                self._taken_at = now
                 return Buckets(number, groups)
         return None
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Sends: TypeAlias = list[tuple[str, NodeMessage]]
 
 AT_A_TIME = 1  # messages to a node in a piece of work: 0.1 ms
-GATHER = 5 * 10**6  # ns: while a walk finds more, messages wait for so long to be full
+GATHER = 5 * 10**6  # ns: while more is found, messages wait for so long to be full
 
 
 class Sending:
@@ -62,11 +62,11 @@ class Sending:
         self._last_id += 1
         return self._last_id
 
-    def send(self, now: int, least: int, *, at_once: bool = False, walks: bool = False) -> Sends:
+    def send(self, now: int, least: int, *, at_once: bool = False, more: bool = False) -> Sends:
         """Return what the windows have room for; `at_once` all, without waiting for answers.
 
-        While a walk goes on it is full messages only, or what has waited for a while. Debts of no
-        more than `least` ns are left out, but for newcomers, who have nothing else.
+        While `more` is being found it is full messages only, or what has waited for a while. Debts
+        of no more than `least` ns are left out, but for newcomers, who have nothing else.
         """
         outgoing: Sends = []
         deaf = self._deaf()
@@ -77,7 +77,7 @@ class Sending:
             if name not in deaf:
                 outgoing.append((name, self._ledgers.take(name, self.next_id(), now)))
         for name, box in self._outboxes.reachable():
-            if name not in deaf and (at_once or not walks or box.is_ripe(now, GATHER)):
+            if name not in deaf and (at_once or not more or box.is_ripe(now, GATHER)):
                 of_box = 0 if name in self._newcomers else least
                 some = self._buckets(box, now, of_box, at_once=at_once)
                 outgoing += ((name, message) for message in some)

@@ -32,14 +32,20 @@ class Merged:
         self.now = 0
         self.parts: list[tuple[str, int, int, bool]] = []  # of whom, message, buckets, the last?
         self.fault = ""
+        self.ways_made: list[int] = []  # behind how many parts it made way for other processes
         self._turns: list[Callable[[], None]] = []
-        self.merge_queue = MergeQueue(self._merge, lambda: self.now, self._turns.append)
+        self.merge_queue = MergeQueue(
+            self._merge, lambda: self.now, self._turns.append, self._make_way
+        )
 
     def _merge(self, name: str, part: Buckets, is_last: bool) -> None:  # a callback
         self.now += self.takes
         if self.fault:
             raise ValueError(self.fault)
         self.parts.append((name, part.id, sum(len(it[1]) for it in part.groups), is_last))
+
+    def _make_way(self) -> None:  # a callback
+        self.ways_made.append(len(self.parts))
 
     def turn(self) -> bool:
         """Have the loop turn once; False if there was nothing to do."""
@@ -61,11 +67,11 @@ def test_what_fits_into_a_turn_is_merged_at_once() -> None:
     assert not merged.merge_queue
 
 
-def test_a_long_message_is_merged_in_parts_and_the_last_one_is_marked() -> None:
-    """So it is answered once, when all of it is merged."""
+def test_a_long_message_is_merged_in_later_turns_and_its_last_part_is_marked() -> None:
+    """So it is answered once, when all of it is merged, and behind what else came with it."""
     merged = Merged()
     merged.merge_queue.take("a", message(1, 2 * PART + 1))
-    assert merged.parts == [("a", 1, PART, False)]
+    assert merged.parts == []
     while merged.turn():
         pass
     assert merged.parts == [("a", 1, PART, False), ("a", 1, PART, False), ("a", 1, 1, True)]
@@ -85,12 +91,29 @@ def test_parts_are_larger_of_messages_that_no_walk_makes(count: int, part: int) 
 def test_a_turn_merges_for_as_long_as_it_has_time() -> None:
     merged = Merged(takes=SLICE // 3 + 1)
     merged.merge_queue.take("a", message(1, 9 * PART))
-    assert len(merged.parts) == 3
     merged.merge_queue.take("b", message(2, PART))  # in the same turn
-    assert len(merged.parts) == 3
+    merged.turn()
+    assert [it[0] for it in merged.parts] == ["a", "b", "a"]  # nodes take turns
     merged.turn()
     assert len(merged.parts) == 6
-    assert merged.parts[4][0] == "b"  # nodes take turns
+
+
+def test_between_two_turns_other_processes_have_the_processor() -> None:
+    merged = Merged(takes=SLICE // 2)
+    merged.merge_queue.take("a", message(1, 5 * PART))
+    while merged.turn():
+        pass
+    assert merged.ways_made == [2, 4]
+
+
+def test_a_check_waits_for_what_was_sent_of_its_key_only() -> None:
+    merged = Merged()
+    merged.merge_queue.take("a", message(1, 2 * PART))
+    merged.merge_queue.finish_of("a", [("another", LIMIT, 1)])
+    merged.merge_queue.finish_of("b", [("key0", LIMIT, 1)])
+    assert merged.parts == []
+    merged.merge_queue.finish_of("a", [("another", LIMIT, 1), (f"key{2 * PART - 1}", LIMIT, 1)])
+    assert [it[3] for it in merged.parts] == [False, True]
 
 
 def test_what_else_a_node_says_comes_after_all_that_it_has_sent() -> None:
@@ -122,6 +145,7 @@ def test_a_fault_is_told_to_who_sent_it_with_what_it_says_next() -> None:
     with pytest.raises(WireError, match="nonsense"):
         merged.merge_queue.finish("a")
     merged.merge_queue.finish("a")  # once
+    merged.turn()
     with pytest.raises(WireError, match="nonsense"):
         merged.merge_queue.take("a", message(2, 1))  # it was merged at once
     merged.merge_queue.take("c", message(3, 2 * PART + 1))

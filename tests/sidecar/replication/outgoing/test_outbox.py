@@ -59,6 +59,16 @@ def test_a_message_says_what_is_owed_when_it_is_sent() -> None:
     assert message.groups == [(HOURLY, ["key0"], [3 * TOKEN - SECOND])]
 
 
+def test_what_is_left_behind_a_message_waits_for_the_next_one_to_be_full() -> None:
+    outbox, table, gather = Outbox(), table_of(BATCH + 1), SECOND
+    outbox.add(HOURLY, keys(0, BATCH + 1), START)
+    assert outbox.is_ripe(START, gather)  # full
+    outbox.take(1, table, START + gather, 0)
+    assert not outbox.is_ripe(START + 2 * gather - 1, gather)
+    assert outbox.is_ripe(START + 2 * gather, gather)
+    assert outbox.lag(START + 2 * gather) == 2 * gather  # it is no younger for that
+
+
 def test_of_a_quota_the_smallest_debt_is_sent() -> None:
     """A bucket that owes as much is full before anybody could ask its backup."""
     table, second = BucketTable(), SECOND // 20
