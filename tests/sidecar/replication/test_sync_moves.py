@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sidegate.protocol.messages import Buckets, Merged, Part, Pull, Pulled
 from sidegate_sidecar.replication.flush import FLUSH_EVERY, FLUSH_SLICE
-from sidegate_sidecar.replication.outgoing.outbox import BATCH, RESEND_AFTER
+from sidegate_sidecar.replication.outgoing.outbox import BATCH, CHANGES, RESEND_AFTER
 from sidegate_sidecar.replication.outgoing.outboxes import WALK_WAITS_AT
 from sidegate_sidecar.replication.rebalance import SLICE
 from tests.support.in_memory.syncs import MS, Syncs, key_of, nothing, only, ring_of
@@ -60,14 +60,15 @@ def test_changes_for_a_newcomer_are_placed_in_small_pieces_and_sent_in_full_mess
         nodes.charge("a", f"many{at}")
     nodes.log.clear()
     nodes.tick(FLUSH_EVERY // MS)
-    assert len(nodes["a"]._flush.unsent) == 8 * BATCH - FLUSH_SLICE // 4
+    assert nodes["a"]._flush._left == 8 * BATCH - FLUSH_SLICE // 4
     while not nodes["a"].idle:
         nodes.tick()
     messages = [message for _, _, message in nodes.sent("a", "b")]
     sizes = [len(keys) for it in messages if isinstance(it, Buckets) for _, keys, _ in it.groups]
     owned = [at for at in range(8 * BATCH) if ring_of("ab").owner(f"many{at}") == "b"]
     assert sum(sizes) == len(owned)
-    assert {*sizes[:-1]} == {BATCH}
+    assert min(sizes[:-1]) >= BATCH
+    assert max(sizes) <= CHANGES
 
 
 def test_pulled_is_said_when_all_that_was_sent_has_been_merged() -> None:

@@ -90,7 +90,7 @@ def test_parts_are_larger_of_messages_that_no_walk_makes(count: int, part: int) 
 
 def test_a_turn_merges_for_as_long_as_it_has_time() -> None:
     merged = Merged(takes=SLICE // 3 + 1)
-    merged.merge_queue.take("a", message(1, 9 * PART))
+    merged.merge_queue.take("a", message(1, 8 * PART))
     merged.merge_queue.take("b", message(2, PART))  # in the same turn
     merged.turn()
     assert [it[0] for it in merged.parts] == ["a", "b", "a"]  # nodes take turns

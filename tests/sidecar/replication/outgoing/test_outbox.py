@@ -272,7 +272,7 @@ def test_whatever_is_put_in_lands_or_is_still_there(script: list[tuple[str, int,
         elif what == "take":
             if message := outbox.take(number, table, now, 0):
                 flying[number] = [key for _, some, _ in message.groups for key in some]
-                assert len(flying[number]) <= BATCH
+                assert len(flying[number]) <= CHANGES
         elif what == "land" and flying:
             landed = min(flying)
             if outbox.landed(landed):
