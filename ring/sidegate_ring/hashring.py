@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from sidegate_ring.circle import in_order
 from sidegate_ring.places import CIRCLE, position
-from sidegate_ring.successors import successors
+from sidegate_ring.successors import begun, successor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -68,8 +68,8 @@ class Ring:
 
     Points are put in order when a key is first looked up: of the rings that a cluster passes
     through while many nodes come, most are asked about no key. That takes 1, 15, 200 ms for 3, 50,
-    500 nodes, and 1, 3, 15 for a ring that was made of another one with nearly the same nodes. To
-    find the backups takes as long once more. `warm` does both before anybody has to wait for it.
+    500 nodes, and 1, 3, 15 for a ring that was made of another one with nearly the same nodes. The
+    backups are found then too; those of a large ring where a key is looked up, each for itself.
     """
 
     nodes: tuple[str, ...]
@@ -90,7 +90,7 @@ class Ring:
     _owners: list[str]  # one more than positions: after the last point comes the first again
     _digest: str  # worked out when it is asked for
     _shares: dict[str, float]  # filled when first asked for
-    _pairs: list[tuple[str, str]]  # to each of _owners it and the next other node; the same
+    _pairs: list[tuple[str, str] | None]  # to each of _owners it and its backup, once it is known
     _known: dict[str, tuple[str, str]]  # of the latest keys
 
     def __init__(
@@ -235,8 +235,13 @@ class Ring:
         if not self._pairs:
             if not self._owners:
                 self._order()
-            self._pairs.extend(successors(self._owners, self.zones if self.is_zoned else {}))
-        return self._pairs[bisect_left(self._positions, place)]
+            self._pairs.extend(begun(self._owners, self.zones if self.is_zoned else {}))
+        at = bisect_left(self._positions, place)
+        found = self._pairs[at]
+        if found is None:
+            zones: Mapping[str, str] = self.zones if self.is_zoned else {}
+            found = self._pairs[at] = successor(self._owners, zones, at)
+        return found
 
     def arcs(self, keys: Iterable[str]) -> list[int]:
         """Return the number of the arc on which each key is: between which two points.
