@@ -37,6 +37,7 @@ from bench.plan import Plan, full_plan, quick_plan
 from bench.quiet import Quiet
 from bench.report import print_report
 from bench.results import Results, UnavailableError, VoidError
+from bench.sizing import fleets
 from bench.sizing import part as sizing
 
 if TYPE_CHECKING:
@@ -64,12 +65,14 @@ PARTS: Final = {
         ring,
         cluster,
         sizing,
+        fleets,
         peer_decisions,
         peer_web,
         peer_memory,
         clusters,
     )
 }
+BY_NAME: Final = {fleets.PART}  # it takes most of a machine's memory, and minutes
 WIDTH: Final = 110  # of the tables, also where the output is no terminal
 RESULTS: Final = Path(__file__).with_name("results")
 
@@ -134,15 +137,21 @@ def _save(results: Results) -> Path:
 
 def _plan(arguments: Sequence[str]) -> Plan:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--only", metavar="PARTS", help=f"some of {','.join(PARTS)}")
+    parser.add_argument(
+        "--only", metavar="PARTS", help=f"some of {','.join(PARTS)}; all but {','.join(BY_NAME)}"
+    )
     parser.add_argument("--rounds", type=int, help="rounds to take the median of (3)")
     parser.add_argument("--quick", action="store_true", help="one short round, roughly right")
     options = parser.parse_args(arguments)
-    parts = tuple(options.only.split(",")) if options.only else tuple(PARTS)
+    parts = tuple(options.only.split(",")) if options.only else _usual_parts()
     if unknown := set(parts) - set(PARTS):
         parser.error(f"--only: no part is called {', '.join(sorted(unknown))}")
     make = quick_plan if options.quick else full_plan
     return make(parts, options.rounds)
+
+
+def _usual_parts() -> tuple[str, ...]:
+    return tuple(name for name in PARTS if name not in BY_NAME)
 
 
 if __name__ == "__main__":

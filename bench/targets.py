@@ -18,7 +18,7 @@ from bench.peers.contenders import BY_HAND, OURS
 from bench.peers.parts import clusters, peer_decisions
 from bench.peers.parts.overload import OVERLOAD
 from bench.peers.trios import SIDEGATE
-from bench.sizing import commands
+from bench.sizing import commands, fleets
 
 if TYPE_CHECKING:
     from bench.results import Results
@@ -57,6 +57,7 @@ def targets(results: Results) -> list[Target]:
         *_reports(results),
         *_cluster(results),
         *_light(results),
+        *_fleet(results),
         *_beside_peers(results),
     ]
 
@@ -275,6 +276,17 @@ def _light(results: Results) -> list[Target]:
             at_least=False,
         ),
         Target("ms of CPU until a sidecar is ready", 350.0, started, at_least=False),
+    ]
+
+
+def _fleet(results: Results) -> list[Target]:
+    def figure(value: str) -> float | None:
+        return results.median(fleets.PART, fleets.ALL, fleets.SETTING, value)
+
+    share = _ratio(figure("decided"), figure("asked"))
+    return [
+        Target("processes of one fleet", figure("wanted") or 500.0, figure("processes")),
+        Target("share of checks through its leaves that owners decided", 1.0, share),
     ]
 
 

@@ -16,11 +16,13 @@ from sidegate_ring.hashring import Ring
 from sidegate_sidecar.lab.sidecars import serve
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
 OWNER: Final = "owner"
 LEAF: Final = "leaf"
+_SEEDS: Final = 3  # nodes that a name may resolve to
 _AT_ONCE: Final = 4  # starting: more would wait for the cores longer than one has patience
 _STAGES: Final = {OWNER: "member", LEAF: "leaf"}
 
@@ -34,29 +36,40 @@ class Mesh:
         self.http = http
         self._folder = folder
         self._stack = stack
+        self._processes: list[subprocess.Popen[bytes]] = []
         self._numbers = count(1)
 
     async def grow(self, size: int, role: str) -> None:
         """Start nodes of this role until there are `size` in all; they see each other then."""
         if not self.nodes:
-            await self._start(role)
+            await self._start(role, PATIENCE)
+        await self.add(size - len(self.nodes), role)
+        await require(self._is_whole, "the nodes don't all see each other")
+
+    async def add(self, count: int, role: str, within: float = PATIENCE) -> None:
+        """Start so many more; each has joined, within so many seconds from when it was started."""
         turns = asyncio.Semaphore(_AT_ONCE)
 
         async def start_in_turn() -> None:
             async with turns:
-                await self._start(role)
+                await self._start(role, within)
 
-        await asyncio.gather(*(start_in_turn() for _ in range(size - len(self.nodes))))
-        await require(self._is_whole, "the nodes don't all see each other")
+        try:
+            async with asyncio.TaskGroup() as starting:
+                for _ in range(count):
+                    starting.create_task(start_in_turn())
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
 
-    async def _start(self, role: str) -> None:
+    async def _start(self, role: str, within: float) -> None:
         number = next(self._numbers)
         name, link, http = f"m{number}", _address(number), _address(number)
-        seeds = [node.link for node in self.nodes[:1]]
+        seeds = [node.link for node in self.nodes[:_SEEDS]]
         command = python(*serve(*seeds, name=name, link=link, http=http, role=role))
         process = self._stack.enter_context(running(command, self._folder / f"{name}.log"))
+        self._processes.append(process)
         node = Sidecar(name, link, link, http, process)
-        await require(lambda: node.is_ready(self.http), f"{name} is not ready")
+        await require(lambda: node.is_ready(self.http), f"{name} is not ready", within=within)
         self.nodes.append(node)
         self.roles[name] = role
 
@@ -73,10 +86,18 @@ class Mesh:
         known = 1 + len(ring) if is_leaf else len(self.nodes)  # a leaf knows itself and all owners
         return bool(right) and up == known
 
-    def kill(self) -> None:
-        """End all at once: to leave one by one would take them minutes."""
-        for node in self.nodes:
-            node.process.kill()
+    def kill(self, keep: int = 0) -> None:
+        """End all but the first at once, also those that haven't joined.
+
+        To leave one by one would take them minutes.
+        """
+        del self.nodes[keep:]
+        kept = {node.pid for node in self.nodes}
+        for process in self._processes:
+            if process.pid not in kept:
+                process.kill()
+        self._processes = [it for it in self._processes if it.pid in kept]
+        self.roles = {node.name: self.roles[node.name] for node in self.nodes}
 
 
 def _address(number: int) -> str:

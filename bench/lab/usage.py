@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from bench.lab.processes import PATIENCE, ROOT
@@ -76,6 +78,30 @@ def written_by(pid: int) -> Written:
     return Written(counts["wchar"], counts["syscw"])
 
 
+async def used_a_second(pids: Sequence[int], seconds: float) -> dict[str, float]:
+    """Return what the median of these processes uses a second: ms of CPU, writes and bytes."""
+    before = [(cpu_ns(pid), written_by(pid)) for pid in pids]
+    began = time.perf_counter()
+    await asyncio.sleep(seconds)
+    took = time.perf_counter() - began
+    after = [(cpu_ns(pid), written_by(pid)) for pid in pids]
+    pairs = list(zip(before, after, strict=True))
+    return {
+        "cpu_ms": median(then[0] - now[0] for now, then in pairs) / 1e6 / took,
+        "size": median(then[1].size - now[1].size for now, then in pairs) / took,
+        "writes": median(then[1].calls - now[1].calls for now, then in pairs) / took,
+    }
+
+
+def available_memory() -> int:
+    """Return how many bytes this machine can still give out, as its kernel estimates it."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError as error:
+        raise UnavailableError(f"/proc/meminfo: {error.strerror}") from None
+    return _amounts(lines)["MemAvailable"]
+
+
 def ran(command: Sequence[str]) -> Ran:
     """Run a command to its end. VoidError unless it exits with 0, and soon."""
     began = time.perf_counter()
@@ -111,8 +137,12 @@ def _watched(process: subprocess.Popen[bytes]) -> tuple[struct_rusage, int]:
 
 def _kilobytes(pid: int, file: str) -> dict[str, int]:
     """Return the lines of a file under /proc that are amounts of memory, in bytes."""
-    lines = [line.split() for line in _lines(pid, file)]
-    return {line[0][:-1]: int(line[1]) * 1024 for line in lines if line[-1] == "kB"}
+    return _amounts(_lines(pid, file))
+
+
+def _amounts(lines: list[str]) -> dict[str, int]:
+    words = [line.split() for line in lines]
+    return {line[0][:-1]: int(line[1]) * 1024 for line in words if line[-1] == "kB"}
 
 
 def _lines(pid: int, file: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from statistics import median
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench.lab.gauges import gauges
 from bench.lab.mesh import LEAF, OWNER, Mesh, mesh
-from bench.lab.usage import cpu_ns, memory_of, written_by
+from bench.lab.usage import memory_of, used_a_second
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +64,7 @@ async def _look(nodes: Mesh, name: str, those: list[Sidecar], plan: Plan, result
         "resident": median(memory_of(node.pid).resident for node in those),
     }
     for round_ in range(plan.rounds):
-        figures = await _stretch(those, plan.idle / plan.rounds)
+        figures = await used_a_second([node.pid for node in those], plan.idle / plan.rounds)
         results.add(PART, name, SETTING, round_, **figures, **steady)
 
 
@@ -74,25 +73,11 @@ async def _settled(those: list[Sidecar]) -> None:
 
     Who had to wait for the cores while so many started takes itself for slow, and pings less.
     """
+    pids = [node.pid for node in those]
     deadline = time.monotonic() + _SETTLE_WITHIN
     while len(those) > 1 and time.monotonic() < deadline:
-        if (await _stretch(those, _SETTLE_LOOK))["writes"] >= _USUAL_WRITES:
+        if (await used_a_second(pids, _SETTLE_LOOK))["writes"] >= _USUAL_WRITES:
             return
-
-
-async def _stretch(those: list[Sidecar], seconds: float) -> dict[str, float]:
-    """Return what the median of them uses a second."""
-    before = [(cpu_ns(node.pid), written_by(node.pid)) for node in those]
-    began = time.perf_counter()
-    await asyncio.sleep(seconds)
-    took = time.perf_counter() - began
-    after = [(cpu_ns(node.pid), written_by(node.pid)) for node in those]
-    pairs = list(zip(before, after, strict=True))
-    return {
-        "cpu_ms": median(then[0] - now[0] for now, then in pairs) / 1e6 / took,
-        "size": median(then[1].size - now[1].size for now, then in pairs) / took,
-        "writes": median(then[1].calls - now[1].calls for now, then in pairs) / took,
-    }
 
 
 def _members_here() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.lab.usage import MIB
-from bench.sizing import checks, commands, members, memory
+from bench.sizing import checks, commands, fleets, members, memory
 from bench.tables import new_table, written
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ def sizing_tables(results: Results, titled: str) -> Iterator[Table]:
         yield _commands(results, titled)
     if results.contenders(commands.PROBES):
         yield _probes(results, titled)
+    if results.contenders(fleets.PART):
+        yield _fleet(results)
+        yield _members_of_fleet(results)
 
 
 def _memory(results: Results, titled: str) -> Table:
@@ -93,6 +96,32 @@ def _probes(results: Results, titled: str) -> Table:
             for value in ("cpu_ms", "wall_ms", "resident")
         )
         table.add_row(name, written(cpu, 2), written(wall, 2), _mib(resident))
+    return table
+
+
+def _fleet(results: Results) -> Table:
+    part, setting = fleets.PART, fleets.SETTING
+    values = ("processes", "wanted", "seconds", "asked", "decided")
+    columns = ("processes", "wanted", "s to grow", "checks", "decided by owners", "PSS GiB")
+    table = new_table("A fleet of real processes, grown once", *columns)
+    figures = (results.median(part, fleets.ALL, setting, value) for value in values)
+    proportional = results.median(part, fleets.ALL, setting, "proportional")
+    size = None if proportional is None else proportional / 1024 / MIB
+    table.add_row(fleets.ALL, *map(written, figures), written(size, 1))
+    return table
+
+
+def _members_of_fleet(results: Results) -> Table:
+    part, setting = fleets.PART, fleets.SETTING
+    columns = ("CPU ms/s", "messages/s", "bytes/s written", "RSS MiB", "PSS MiB")
+    table = new_table("A member of that fleet, which nobody asks", *columns)
+    for name in (fleets.AN_OWNER, fleets.A_LEAF):
+        cpu, writes, size, *memory_sizes = (
+            results.median(part, name, setting, value)
+            for value in ("cpu_ms", "writes", "size", "resident", "proportional")
+        )
+        figures = [written(cpu, 1), written(writes, 1), written(size)]
+        table.add_row(name, *figures, *map(_mib, memory_sizes))
     return table
 
 
