@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 MAX_RINGS = 8  # remembered: more change in a moment only in a storm, and then we hold nothing
+# Nodes on a ring: so few ask at once, whatever comes next. While they wait nobody may stand in for
+# an owner that is killed, and their questions are few.
+FEW = 16
 ASK_AGAIN = 10**9  # ns: a question or its answer is lost with its link, which seldom breaks
 
 
@@ -196,7 +199,9 @@ class Copies:
     def questions(self, now: int, usable: Callable[[str], bool]) -> list[tuple[str, Confirm]]:
         """Return whom to ask now, each of those that can be reached once a second."""
         self._look()
-        if (self.is_settled and not self._behind) or self._debounce.holds(now):
+        if self.is_settled and not self._behind:
+            return []
+        if len(self._ring) > FEW and self._debounce.holds(now):
             return []
         due = [
             name

@@ -1,8 +1,10 @@
 """Of which keys a node holds a copy, through changes of the ring."""
 
+from string import ascii_letters
+
 from sidegate.protocol.messages import Confirm, Confirmed
 from sidegate_ring.hashring import Ring
-from sidegate_sidecar.replication.copies import ASK_AGAIN, MAX_RINGS, Copies
+from sidegate_sidecar.replication.copies import ASK_AGAIN, FEW, MAX_RINGS, Copies
 from sidegate_sidecar.replication.debounce import QUIET_FOR
 from sidegate_sidecar.replication.inquiries import Inquiries
 
@@ -315,12 +317,23 @@ def test_an_answer_to_an_inquiry_says_if_we_lack_a_part_ourselves() -> None:
 
 
 def test_of_many_rings_in_a_moment_nobody_is_asked_by_those_between() -> None:
-    """Where a cluster begins each node would else ask each other one on each ring."""
-    copies, names = Copies("a"), "ab"
-    copies.ring_changed(ring_of(names), "b")
-    assert asked_by(copies) == ["b"]
-    for name in "cdef":
+    """Where a large cluster begins each node would else ask each other one on each ring."""
+    copies, names = Copies("a"), ascii_letters[: FEW + 1]
+    copies.ring_changed(ring_of(names), names[1:])
+    assert asked_by(copies) == [*names[1:]]
+    for name in ascii_letters[FEW + 1 : FEW + 5]:
         names += name
         copies.ring_changed(ring_of(names), name)
         assert asked_by(copies, NOW + 1) == []
-    assert asked_by(copies, NOW + 1 + QUIET_FOR) == [*"bcdef"]
+    assert asked_by(copies, NOW + 1 + QUIET_FOR) == sorted(names[1:])
+
+
+def test_few_nodes_are_asked_at_once_by_each_ring() -> None:
+    """Whoever waits for its answers can't stand in for an owner that is killed meanwhile."""
+    copies, names = Copies("a"), "ab"
+    copies.ring_changed(ring_of(names), "b")
+    assert asked_by(copies) == ["b"]
+    for name in ascii_letters[2:FEW]:
+        names += name
+        copies.ring_changed(ring_of(names), name)
+        assert asked_by(copies, NOW + 1) == [*names[1:]]
