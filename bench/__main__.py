@@ -37,7 +37,7 @@ from bench.plan import Plan, full_plan, quick_plan
 from bench.quiet import Quiet
 from bench.report import print_report
 from bench.results import Results, UnavailableError, VoidError
-from bench.sizing import fleets
+from bench.sizing import cold_starts, fleets
 from bench.sizing import part as sizing
 
 if TYPE_CHECKING:
@@ -66,13 +66,14 @@ PARTS: Final = {
         cluster,
         sizing,
         fleets,
+        cold_starts,
         peer_decisions,
         peer_web,
         peer_memory,
         clusters,
     )
 }
-BY_NAME: Final = {fleets.PART}  # it takes most of a machine's memory, and minutes
+BY_NAME: Final = {fleets.PART, cold_starts.PART}  # most of a machine's memory, and minutes
 WIDTH: Final = 110  # of the tables, also where the output is no terminal
 RESULTS: Final = Path(__file__).with_name("results")
 

@@ -43,16 +43,17 @@ class Plan:
     idle: float  # in all rounds, for each cluster that nobody asks
     members: int  # of such a cluster at most, however many cores there are
     leaves: int  # of a fleet at most, as far as memory goes
+    owners: int  # of a cluster whose nodes all start at once
 
 
 def full_plan(parts: tuple[str, ...], rounds: int | None) -> Plan:
     """Return the plan behind the published figures: about fifty minutes."""
-    return Plan(parts, rounds or 3, 2.0, 0.3, 2, 15, 1_000_000, 20, 10.0, 100, 490)
+    return Plan(parts, rounds or 3, 2.0, 0.3, 2, 15, 1_000_000, 20, 10.0, 100, 490, 200)
 
 
 def quick_plan(parts: tuple[str, ...], rounds: int | None) -> Plan:
     """Return a plan for someone at work on the code: ten minutes, and only roughly right."""
-    return Plan(parts, rounds or 1, 0.5, 0.1, 1, 3, 200_000, 5, 3.0, 10, 30)
+    return Plan(parts, rounds or 1, 0.5, 0.1, 1, 3, 200_000, 5, 3.0, 10, 30, 20)
 
 
 def rotated(contenders: Sequence[T], round_: int) -> list[T]:

@@ -18,7 +18,7 @@ from bench.peers.contenders import BY_HAND, OURS
 from bench.peers.parts import clusters, peer_decisions
 from bench.peers.parts.overload import OVERLOAD
 from bench.peers.trios import SIDEGATE
-from bench.sizing import commands, fleets
+from bench.sizing import cold_starts, commands, fleets
 
 if TYPE_CHECKING:
     from bench.results import Results
@@ -284,7 +284,9 @@ def _fleet(results: Results) -> list[Target]:
         return results.median(fleets.PART, fleets.ALL, fleets.SETTING, value)
 
     share = _ratio(figure("decided"), figure("asked"))
+    cold = results.median(cold_starts.PART, cold_starts.AN_OWNER, cold_starts.AT_ONCE, "cpu")
     return [
+        Target("s of CPU of an owner in a cold start of 200", 1.0, cold, at_least=False),
         Target("processes of one fleet", figure("wanted") or 500.0, figure("processes")),
         Target("share of checks through its leaves that owners decided", 1.0, share),
     ]

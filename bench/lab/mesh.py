@@ -61,17 +61,29 @@ class Mesh:
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
 
+    def begin(self, count: int, role: str) -> None:
+        """Start so many at the same time, and wait for none."""
+        for _ in range(count):
+            self._keep(self._spawn(role), role)
+
     async def _start(self, role: str, within: float) -> None:
+        node = self._spawn(role)
+        what = f"{node.name} is not ready"
+        await require(lambda: node.is_ready(self.http), what, within=within)
+        self._keep(node, role)
+
+    def _keep(self, node: Sidecar, role: str) -> None:
+        self.nodes.append(node)
+        self.roles[node.name] = role
+
+    def _spawn(self, role: str) -> Sidecar:
         number = next(self._numbers)
         name, link, http = f"m{number}", _address(number), _address(number)
         seeds = [node.link for node in self.nodes[:_SEEDS]]
         command = python(*serve(*seeds, name=name, link=link, http=http, role=role))
         process = self._stack.enter_context(running(command, self._folder / f"{name}.log"))
         self._processes.append(process)
-        node = Sidecar(name, link, link, http, process)
-        await require(lambda: node.is_ready(self.http), f"{name} is not ready", within=within)
-        self.nodes.append(node)
-        self.roles[name] = role
+        return Sidecar(name, link, link, http, process)
 
     async def _is_whole(self) -> bool:
         return all([await self._is_in(node) for node in self.nodes])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.lab.usage import MIB
-from bench.sizing import checks, commands, fleets, members, memory
+from bench.sizing import checks, cold_starts, commands, fleets, members, memory
 from bench.tables import new_table, written
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ def sizing_tables(results: Results, titled: str) -> Iterator[Table]:
     if results.contenders(fleets.PART):
         yield _fleet(results)
         yield _members_of_fleet(results)
+    if results.contenders(cold_starts.PART):
+        yield _cold_start(results)
 
 
 def _memory(results: Results, titled: str) -> Table:
@@ -108,6 +110,25 @@ def _fleet(results: Results) -> Table:
     proportional = results.median(part, fleets.ALL, setting, "proportional")
     size = None if proportional is None else proportional / 1024 / MIB
     table.add_row(fleets.ALL, *map(written, figures), written(size, 1))
+    return table
+
+
+def _cold_start(results: Results) -> Table:
+    part, setting = cold_starts.PART, cold_starts.AT_ONCE
+    columns = (
+        "owners",
+        "s until whole",
+        "s of CPU each",
+        "most",
+        "of one alone",
+        "each, s at rest",
+    )
+    table = new_table("Real owners that start at the same time", *columns)
+    owners, *times = (
+        results.median(part, cold_starts.AN_OWNER, setting, value)
+        for value in ("owners", "seconds", "cpu", "most", "alone", "rest")
+    )
+    table.add_row(cold_starts.AN_OWNER, written(owners), *(written(it, 3) for it in times))
     return table
 
 

@@ -8,7 +8,7 @@ from bench.lab.sidecars import Sidecar
 from bench.lab.usage import available_memory
 from bench.report import print_report
 from bench.results import Results
-from bench.sizing import fleets
+from bench.sizing import cold_starts, fleets
 from bench.sizing.fleets import FLOOR, LEAF_BYTES, OWNERS, WAVE, End, is_joined, next_wave, spread
 from bench.targets import targets
 from rich.console import Console
@@ -99,3 +99,17 @@ def test_its_figures_come_to_a_table_and_to_targets() -> None:
     measured = {it.text: (it.measured, it.met) for it in targets(results)}
     assert measured["processes of one fleet"] == (310.0, False)
     assert measured["share of checks through its leaves that owners decided"] == (0.999, False)
+
+
+def test_a_cold_start_comes_to_a_table_and_to_a_target() -> None:
+    results = Results({}, 0.0)
+    seconds = {"seconds": 61.0, "cpu": 0.912, "most": 1.25, "alone": 0.217, "rest": 0.004}
+    part, setting = cold_starts.PART, cold_starts.AT_ONCE
+    results.add(part, cold_starts.AN_OWNER, setting, 0, owners=200.0, **seconds)
+    written = Console(record=True, width=200, file=StringIO())
+    print_report(results, written, 1)
+    row = rows(written.export_text())["an owner"]
+    assert row == ["200", "61.000", "0.912", "1.250", "0.217", "0.004"]
+    met = {it.text: it.met for it in targets(results)}
+    assert met["s of CPU of an owner in a cold start of 200"]
+    assert cold_starts.PART in BY_NAME
