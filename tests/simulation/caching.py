@@ -121,9 +121,10 @@ class SimCache:
         self.cache.ring_changed(self._node.clock())
 
     def tick(self) -> None:
-        """Do what is due, and look whether it is within its bounds."""
+        """Do what is due, unless it is idle, and look whether it is within its bounds."""
         now = self._node.clock()
-        self.cache.tick(now)
+        if not self.cache.is_idle:
+            self.cache.tick(now)
         owner = self.cache.owner
         assert owner.store.bytes <= MAX_BYTES, "more bytes than may be"
         for fill in owner.fills._fills.values():

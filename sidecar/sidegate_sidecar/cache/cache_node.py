@@ -203,8 +203,21 @@ class CacheNode:
                 self._get(asker.source, CacheGet(asker.id, 0, name, [key], lease, near), now)
         self.handover.begin()
 
+    @property
+    def is_idle(self) -> bool:
+        """Would ticks change nothing and say nothing, however late they come?
+
+        Values need none: their time is looked at when somebody asks for them.
+        """
+        return (
+            self.owner.is_idle
+            and self.lookups.is_idle
+            and not self.changes
+            and self.handover.is_over
+        )
+
     def tick(self, now: int) -> bool:
-        """Do what is due, at least every 50 ms; is there more to do at once?"""
+        """Do what is due, at least every 50 ms while it isn't idle; is there more to do at once?"""
         self.owner.tick(now)
         self.lookups.tick(now)
         self.changes.tick(now)

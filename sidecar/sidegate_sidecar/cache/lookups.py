@@ -76,6 +76,11 @@ class Lookups:
         self._counts.lost += len(rows)
         self._around.post(source, CacheValues(question.id, rows))
 
+    @property
+    def is_idle(self) -> bool:
+        """Is nobody asked, and no lease held?"""
+        return not self._open and not self._held
+
     # --- what comes of it
 
     def answered(self, name: str, message: CacheValues, now: int) -> None:

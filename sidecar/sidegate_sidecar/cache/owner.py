@@ -147,6 +147,11 @@ class CacheOwner:
         """Called when the link to somebody broke."""
         self._grant(self.fills.left(source, now))
 
+    @property
+    def is_idle(self) -> bool:
+        """Is no lease out, and no removal left to forget?"""
+        return not self.fills and not self.removed
+
     def tick(self, now: int) -> None:
         """Take back the leases whose time is over."""
         self._grant(self.fills.tick(now))

@@ -131,9 +131,10 @@ class SimSlots:
         self.slots.ring_changed(self._node.clock())
 
     def tick(self) -> None:
-        """Do what is due."""
+        """Do what is due, as a sidecar does: nothing while it is idle."""
         self.last_tick = self._network.now
-        self.slots.tick(self._node.clock())
+        if not self.slots.is_idle:
+            self.slots.tick(self._node.clock())
 
     # --- what the slots have around them
 

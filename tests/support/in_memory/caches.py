@@ -56,10 +56,14 @@ class Surroundings:
 
 
 class Caches:
-    """Some nodes on one ring. Who is `silent` gets nothing and says nothing."""
+    """Some nodes on one ring. Who is `silent` gets nothing and says nothing.
 
-    def __init__(self, *names: str, max_bytes: int = 1 << 20) -> None:
+    Where they `rest`, a node that is idle isn't told the time, as in a sidecar.
+    """
+
+    def __init__(self, *names: str, max_bytes: int = 1 << 20, rest: bool = False) -> None:
         self.now = 0
+        self.rest = rest
         self.wire: deque[tuple[str, str, CacheMessage]] = deque()
         self.told: dict[tuple[str, int], list[CacheMessage]] = {}
         self.away: set[str] = set()
@@ -84,6 +88,10 @@ class Caches:
             around.ring = Ring(names)
             if name in self.nodes:
                 self.nodes[name].ring_changed(self.now)
+
+    def awake(self) -> str:
+        """Return the names of those who aren't idle."""
+        return "".join(name for name, node in self.nodes.items() if not node.is_idle)
 
     def kill(self, name: str) -> None:
         """End a node at once; its links break."""
@@ -117,8 +125,8 @@ class Caches:
     def tick(self) -> None:
         """Do what is due now."""
         for _ in range(10_000):
-            awake = [node for name, node in self.nodes.items() if name not in self.silent]
-            work = [node.tick(self.now) for node in awake]
+            here = [node for name, node in self.nodes.items() if name not in self.silent]
+            work = [node.tick(self.now) for node in here if not (self.rest and node.is_idle)]
             if not self.wire and not any(work):
                 return
             self.carry()

@@ -6,7 +6,6 @@ is no cache.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from sidegate.buckets.limits import SECOND
@@ -17,6 +16,7 @@ from sidegate.protocol.codec import WireError
 from sidegate_sidecar.cache.cache_node import CacheNode
 from sidegate_sidecar.links.app_numbers import AppNumbers
 from sidegate_sidecar.links.caching.value_queues import GONE, ValueQueues
+from sidegate_sidecar.links.polling import Polling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from sidegate_sidecar.cluster.cluster import Cluster
     from sidegate_sidecar.links.caching.value_queues import NodeOutlet
 
-TICK_EVERY = 0.02  # seconds
 MAX_JOINING = 64 << 20  # bytes of unfinished messages, of all sides together
 
 
@@ -55,6 +54,7 @@ class CacheLinks:
         self.joining = 0  # bytes of unfinished messages
         self.queues = ValueQueues(self)
         self.node = CacheNode(self, max_bytes, first=first, patience=int(patience * SECOND))
+        self.polling = Polling(self.node, clock)
 
     # --- what others say
 
@@ -76,6 +76,8 @@ class CacheLinks:
             raise
         except SidegateError as error:
             raise WireError("bad-key", str(error)) from None
+        finally:
+            self.polling.look()
 
     def _joined(self, source: Source, part: CachePart) -> CacheMessage | None:
         joiner = self._joiners.setdefault(source, Joiner())
@@ -163,12 +165,11 @@ class CacheLinks:
     def ring_changed(self) -> None:
         """Called when there is another ring."""
         self.node.ring_changed(self._clock())
+        self.polling.look()
 
     async def run(self) -> None:
         """Do what is due, for ever."""
-        while True:
-            more = self.node.tick(self._clock())
-            await asyncio.sleep(0 if more else TICK_EVERY)
+        await self.polling.run()
 
     def close(self) -> None:
         """Send nothing more."""

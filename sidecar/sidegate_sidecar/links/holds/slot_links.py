@@ -5,7 +5,6 @@ Apps are numbered by their connections, nodes have names.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from sidegate.buckets.limits import SECOND
@@ -14,6 +13,7 @@ from sidegate.link.link import MAX_UNSENT
 from sidegate.protocol.codec import WireError
 from sidegate.protocol.holds.slot_messages import SlotAsk
 from sidegate_sidecar.links.app_numbers import AppNumbers
+from sidegate_sidecar.links.polling import Polling
 from sidegate_sidecar.node.forward import OWNERS_SHARE
 from sidegate_sidecar.node.holds.slot_node import SlotNode
 from sidegate_sidecar.node.local import ANSWERS_SHARE
@@ -43,9 +43,6 @@ if TYPE_CHECKING:
             """Send a message to a node, or drop it."""
 
 
-TICK_EVERY = 0.02  # seconds
-
-
 class SlotLinks:
     """The slots of one sidecar, with their links, and what these slots have around them.
 
@@ -61,6 +58,7 @@ class SlotLinks:
         self._apps = AppNumbers()
         patience = budget * ANSWERS_SHARE * OWNERS_SHARE
         self.node = SlotNode(self, patience=int(patience * SECOND), now=clock())
+        self.polling = Polling(self.node, clock)
 
     # --- what others say
 
@@ -79,6 +77,8 @@ class SlotLinks:
             raise
         except SidegateError as error:
             raise WireError("bad-key", str(error)) from None
+        finally:
+            self.polling.look()
 
     # --- what happens
 
@@ -95,16 +95,16 @@ class SlotLinks:
     def node_left(self, name: str) -> None:
         """Called when the link to a node broke."""
         self.node.node_left(name, self._clock())
+        self.polling.look()
 
     def ring_changed(self) -> None:
         """Called when there is another ring."""
         self.node.ring_changed(self._clock())
+        self.polling.look()
 
     async def run(self) -> None:
         """Do what is due, for ever."""
-        while True:
-            self.node.tick(self._clock())
-            await asyncio.sleep(TICK_EVERY)
+        await self.polling.run()
 
     # --- what slots have around them
 

@@ -116,6 +116,11 @@ class SlotHolder:
         """How many questions have no answer yet."""
         return len(self._asked)
 
+    @property
+    def is_idle(self) -> bool:
+        """Is nothing held and asked for?"""
+        return not self._held and not self._asked
+
     # --- what apps say
 
     def ask(self, source: int, ask: SlotAsk, now: int) -> None:

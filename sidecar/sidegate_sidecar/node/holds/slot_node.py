@@ -254,8 +254,19 @@ class SlotNode:
         self.owner.ring_changed()
         self.holder.changed(now)
 
+    @property
+    def is_idle(self) -> bool:
+        """Would ticks change nothing and say nothing, however late they come?"""
+        return (
+            not self._deferred
+            and self._places.is_settled
+            and self.owner.is_idle
+            and self.handover.is_over
+            and self.holder.is_idle
+        )
+
     def tick(self, now: int) -> None:
-        """Do what is due, at least every 50 ms."""
+        """Do what is due, at least every 50 ms while it isn't idle."""
         self._now = now
         self._places.forget_old(now)
         for _, ask, asked_at in list(self._deferred.values()):

@@ -100,6 +100,14 @@ class SlotOwner:
         for wanted in served:
             self._answer(wanted, SlotState.GRANTED)
 
+    @property
+    def is_idle(self) -> bool:
+        """Is nothing held, and nobody waiting?
+
+        Then a rest without ticks is no pause: `_note_pause` is called before the first is held.
+        """
+        return not self.table and not self.table.waiting
+
     # --- what happens
 
     def ring_changed(self) -> None:

@@ -98,6 +98,11 @@ class SlotPlaces:
                 knows_at = max(knows_at, replaced + (TAKEOVER if is_there else LASTS))
         return knows_at
 
+    @property
+    def is_settled(self) -> bool:
+        """Is nothing left to forget, of who decided before or was there?"""
+        return not self._former and not self._down
+
     # --- what happens
 
     def ring_changed(self, now: int) -> None:

@@ -32,7 +32,7 @@ class SlotPeer:
         self.name = name
         self.doubted: list[str] = []
         self.answers: list[SlotAnswer] = []
-        self.node = SlotNode(self, patience=PATIENCE, now=cluster.now)
+        self.node = SlotNode(self, patience=cluster.patience, now=cluster.now)
 
     @property
     def ring(self) -> Ring:
@@ -72,10 +72,15 @@ class SlotPeer:
 
 
 class SlotCluster:
-    """The nodes and what is on its way. Nodes in `deaf` don't answer, and their links stay."""
+    """The nodes and what is on its way. Nodes in `deaf` don't answer, and their links stay.
 
-    def __init__(self, *names: str) -> None:
+    Where `rests`, a node that is idle isn't told the time, as in a sidecar.
+    """
+
+    def __init__(self, *names: str, patience: int = PATIENCE, rests: bool = False) -> None:
         self.now = 100 * SECOND
+        self.patience = patience
+        self.rests = rests
         ring = Ring(names)
         self.rings = dict.fromkeys(names, ring)
         self.cut: set[tuple[str, str]] = set()
@@ -113,9 +118,13 @@ class SlotCluster:
         for _ in range(round(seconds / 0.02)):
             self.now += SECOND // 50
             for name, peer in self.peers.items():
-                if name not in self.deaf:
+                if name not in self.deaf and not (self.rests and peer.node.is_idle):
                     peer.node.tick(self.now)
             self.deliver()
+
+    def awake(self) -> str:
+        """Return the names of those who aren't idle."""
+        return "".join(name for name, peer in self.peers.items() if not peer.node.is_idle)
 
     def kill(self, name: str) -> None:
         """End a node; the links to it break."""
