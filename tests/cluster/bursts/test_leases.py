@@ -39,7 +39,7 @@ def test_no_more_is_let_through_than_the_burst_and_the_rate_and_most_of_it_by_le
         "owner",
     }
     assert admitted >= RATE  # and nobody waits for what isn't there
-    assert leased > admitted / 4
+    assert leased > RATE / 4  # the burst is mostly the owner's, and more of it where apps wait for the CPU
 
 
 def _app(sidecar: Sidecar, key: str) -> subprocess.Popen[str]:
