@@ -23,6 +23,9 @@ LOOK_EVERY: Final = 0.2
 asks the checks that are timed: with one each 20 ms they were a part of their 99th percentile."""
 
 MAX_DRAIN: Final = 60.0  # seconds for a node to leave, which gives up after 10
+_JOINS_WITHIN: Final = (
+    60.0  # seconds: as long as a node gives itself, with a million keys on their way
+)
 
 
 class Fleet:
@@ -51,7 +54,10 @@ class Fleet:
         """Wait until a node has joined."""
         node = self.nodes[name]
         await require(
-            lambda: node.is_ready(self._http), f"{name} is not ready", look_every=LOOK_EVERY
+            lambda: node.is_ready(self._http),
+            f"{name} is not ready",
+            within=_JOINS_WITHIN,
+            look_every=LOOK_EVERY,
         )
 
     async def start(self, name: str) -> Sidecar:

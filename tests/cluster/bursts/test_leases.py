@@ -39,7 +39,8 @@ def test_no_more_is_let_through_than_the_burst_and_the_rate_and_most_of_it_by_le
         "owner",
     }
     assert admitted >= RATE  # and nobody waits for what isn't there
-    assert leased > RATE / 4  # the burst is mostly the owner's, and more of it where apps wait for the CPU
+    # The burst is mostly the owner's, and more of it where apps wait for the CPU.
+    assert leased > RATE / 4
 
 
 def _app(sidecar: Sidecar, key: str) -> subprocess.Popen[str]:
