@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sidegate_sidecar.replication.sync import Sync
 
 JOIN_WITHIN = 10 * SECOND  # ns, and for as long as buckets arrive
-JOIN_AT_MOST = 60 * SECOND  # ns: a million buckets take a third of it
+JOIN_AT_MOST = 60 * SECOND  # ns: a million buckets take less than half of it
 SETTLE_WITHIN = SECOND  # ns: the last changes of each node, a few round trips
 RETURN_WITHIN = 60 * SECOND  # ns: whoever doesn't tell us is taken for dead long before
 
