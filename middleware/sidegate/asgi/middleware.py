@@ -121,11 +121,7 @@ class RateLimitMiddleware:
         if limiter.holds:
             await self._holding(self._questions(scope), scope, receive, send)
         elif (verdict := self._at_once(scope)) is not None:
-            if not verdict.status:
-                send = _adding(verdict.fields, send)
-                await self._app(scope, receive, send)
-            else:
-                await self._go_on(verdict, scope, receive, send)
+            await self._go_on(verdict, scope, receive, send)
         else:
             await self._check(scope, receive, send)
 

@@ -28,7 +28,7 @@ from sidegate.limiter.checks.ahead import (
     question_at_once,
     take_back,
 )
-from sidegate.limiter.checks.asking import enforce, give_back
+from sidegate.limiter.checks.asking import ask_one, enforce, give_back
 from sidegate.limiter.checks.current import Current, around, begin, end
 from sidegate.limiter.checks.sent import SentResponse
 
@@ -154,13 +154,9 @@ class Guard(Current):
         if self.is_answered or message["type"] not in _STARTS:
             return _dropped() if self._is_replaced else self._send(message)
         self.is_answered = True
-        if not self.is_enforced:
-            return self._send_checked(message)
-        if self.charged or self.is_refused or message["type"] == _CLOSE:
+        if self.is_enforced:
             return self._send(self._with_fields(message))
-        if fields := self.fields:  # nearly all
-            message = {**message, "headers": [*message.get("headers", ()), *fields]}
-        return self._send(message)
+        return self._send_checked(message)
 
     async def _send_checked(self, message: Message) -> None:
         """Begin a response that comes from no route, if the limits of elsewhere let it."""
@@ -258,8 +254,9 @@ class LimitedASGIApp(RateLimitMiddleware):
         if guess is not None and question is not None:
             # First of all: what is made before it waits too, and Python's collector looks at it.
             try:
-                asked = question.key, question.rule.limits, question.cost
-                decision = core.clients.at_hand(*asked) or await core.clients.loops.check(*asked)
+                decision = core.clients.at_hand(question.key, question.rule.limits, question.cost)
+                if decision is None:
+                    decision = await ask_one(core.clients.loops, question)
                 ahead = asked_at_once(scope, guess, question, decision)
             except Exception:  # noqa: BLE001 - the route asks again, and tells of it
                 guess = None
