@@ -3,7 +3,7 @@
 from io import StringIO
 
 import pytest
-from bench.__main__ import BY_NAME, PARTS, _plan  # pyright: ignore[reportPrivateUsage]
+from bench.__main__ import BY_NAME, PARTS, _plan  # pyright: ignore[reportPrivateUsage]  # which plan a command line means
 from bench.lab.sidecars import Sidecar
 from bench.lab.usage import available_memory
 from bench.report import print_report

@@ -11,7 +11,7 @@ from sidegate.asgi.other_loops import AnyLoop
 from sidegate.buckets.limits import SECOND, parse_limits
 from sidegate.http.paid import PAID
 from sidegate.testing import isolated
-from tests.middleware.client.leases.lending import LIMITS, borrowed, hot, lend
+from tests.middleware.client.leases.lending import LIMITS, borrowed, busy, hot, lend
 from tests.middleware.client.puppet_client import pair, say
 
 if TYPE_CHECKING:
@@ -52,9 +52,7 @@ async def test_a_denial_that_holds_is_told_at_once() -> None:
 async def test_outside_of_the_loop_that_asked_last_nothing_is_at_hand() -> None:
     async with pair(lease=True) as (asking, other):
         decide = at_hand(asking)
-        await hot(asking, other)
-        await lend(other, 20)
-        await borrowed(asking, 20)
+        await busy(asking, other, 20)
 
         async def there() -> object:
             return decide("k", OF_K, 1)
@@ -70,9 +68,7 @@ async def test_what_others_have_made_of_a_client_is_asked_by_check_only() -> Non
         """A client whose `check` an app has changed."""
 
     async with pair(lease=True) as (asking, other):
-        await hot(asking, other)
-        await lend(other, 20)
-        await borrowed(asking, 20)
+        await busy(asking, other, 20)
         assert at_hand(asking)("k", OF_K, 1) is not None
         vars(asking)["check"] = asking.check  # as tracing does
         assert at_hand(asking)("k", OF_K, 1) is None
@@ -83,9 +79,7 @@ async def test_what_others_have_made_of_a_client_is_asked_by_check_only() -> Non
 
 async def test_a_test_without_a_sidecar_has_nothing_at_hand() -> None:
     async with pair(lease=True) as (asking, other):
-        await hot(asking, other)
-        await lend(other, 20)
-        await borrowed(asking, 20)
+        await busy(asking, other, 20)
         with isolated():
             assert at_hand(asking)("k", OF_K, 1) is None
 

@@ -45,3 +45,10 @@ async def borrowed(asking: Client, tokens: int) -> None:
     """Wait until so many are here."""
     leases = asking._here().leases
     await eventually(lambda: any(it.tokens == tokens for it in leases.table.values()))
+
+
+async def busy(asking: Client, other: Puppet, tokens: int) -> None:
+    """Ask until it is hot, and so many are lent."""
+    await hot(asking, other)
+    await lend(other, tokens)
+    await borrowed(asking, tokens)

@@ -16,6 +16,7 @@ from tests.middleware.client.leases.lending import (
     EMPTY,
     LIMITS,
     borrowed,
+    busy,
     hot,
     lend,
     turn,
@@ -44,9 +45,7 @@ async def test_checks_of_a_hot_key_are_allowed_at_once_by_what_was_lent() -> Non
 
 async def test_what_is_used_up_is_settled_in_front_of_the_next_wish() -> None:
     async with pair(lease=True) as (asking, other):
-        await hot(asking, other)
-        await lend(other, 4)
-        await borrowed(asking, 4)
+        await busy(asking, other, 4)
         await asyncio.gather(asking.check("k", LIMITS), asking.check("k", LIMITS))
         await lend(other, 4, number=2)
         await eventually(lambda: any(it.next for it in asking._here().leases.table.values()))
@@ -57,9 +56,7 @@ async def test_what_is_used_up_is_settled_in_front_of_the_next_wish() -> None:
 
 async def test_what_isn_t_spent_is_given_back_when_nobody_asks_and_on_close() -> None:
     async with pair(lease=True) as (asking, other):
-        await hot(asking, other)
-        await lend(other, 20)
-        await borrowed(asking, 20)
+        await busy(asking, other, 20)
         assert (await asking.check("k", LIMITS)).source == "lease"
         assert (await other.hear(Returned)).rows == [("k", LIMITS, 1, 19)]
         assert await other.hear(Outcomes) == Outcomes([], [("k", "lease", 1, 1, 1)])
@@ -74,9 +71,7 @@ async def test_what_isn_t_spent_is_given_back_when_nobody_asks_and_on_close() ->
 
 async def test_what_was_lent_of_a_key_that_is_reset_is_given_back() -> None:
     async with pair(lease=True) as (asking, other):
-        await hot(asking, other)
-        await lend(other, 20)
-        await borrowed(asking, 20)
+        await busy(asking, other, 20)
         await other.say(Forget("k"))
         assert (await other.hear(Returned)).rows == [("k", LIMITS, 1, 20)]
         await turn(asking, other)
@@ -84,9 +79,7 @@ async def test_what_was_lent_of_a_key_that_is_reset_is_given_back() -> None:
 
 async def test_a_refund_goes_into_the_lease_and_to_the_owner_once_that_is_over() -> None:
     async with pair(lease=True) as (asking, other):
-        await hot(asking, other)
-        await lend(other, 20)
-        await borrowed(asking, 20)
+        await busy(asking, other, 20)
         made = await asking.check("k", LIMITS, 3)
         asking.refund("k", made)
         await borrowed(asking, 20)
@@ -109,9 +102,7 @@ async def test_in_a_pause_of_the_owner_checks_are_denied_at_once() -> None:
 
 async def test_several_checks_are_charged_all_or_none_also_by_leases() -> None:
     async with pair(lease=True) as (asking, other):
-        await hot(asking, other)
-        await lend(other, 20)
-        await borrowed(asking, 20)
+        await busy(asking, other, 20)
         made = asyncio.create_task(asking.check_all([("k", LIMITS, 2), ("other", "5/day", 1)]))
         await say(other, [0, 5 * 86_400 * 10**9])
         first, second = await made
@@ -139,9 +130,7 @@ async def test_who_forbids_leases_borrows_nothing() -> None:
 
 async def test_what_stands_in_for_the_sidecar_decides_in_place_of_leases() -> None:
     async with pair(lease=True) as (asking, other):
-        await hot(asking, other)
-        await lend(other, 20)
-        await borrowed(asking, 20)
+        await busy(asking, other, 20)
         with isolated():
             assert (await asking.check("k", LIMITS)).source == "memory"
 
@@ -165,9 +154,7 @@ async def test_a_wish_that_is_never_answered_isn_t_kept() -> None:
 
 async def test_a_lease_outlives_the_connection_but_not_its_time() -> None:
     async with pair(lease=True, on_unreachable="closed") as (asking, other):
-        await hot(asking, other)
-        await lend(other, 20)
-        await borrowed(asking, 20)
+        await busy(asking, other, 20)
         await other.stop()
         made = [await asking.check("k", LIMITS)]
         await eventually(lambda: not asking._here().leases.table)
@@ -179,9 +166,7 @@ async def test_checks_that_are_all_made_at_once_are_asked_in_one_frame_where_not
     None
 ):
     async with pair(lease=True) as (asking, other):
-        await hot(asking, other)
-        await lend(other, 2)
-        await borrowed(asking, 2)
+        await busy(asking, other, 2)
         futures = [asking.check("k", LIMITS) for _ in range(5)]
         frame = await say(other, *[[1, 0]] * 3)
         assert len(frame.checks) == 3
