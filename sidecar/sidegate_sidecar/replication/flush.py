@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sidegate_sidecar.replication.rebalance import Puller
 
 FLUSH_EVERY = 100 * 10**6  # ns: what a crash may lose; half as much would double the cost
-FLUSH_SLICE = 200  # changes flushed in a piece of work: 0.1 ms
+FLUSH_SLICE = 200  # changes flushed in a piece of work: what one message holds
 BACKLOG_SHARE = 16  # of changes that wait to be flushed, at once: else many made-up keys pile up
 
 

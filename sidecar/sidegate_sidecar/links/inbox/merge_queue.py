@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SLICE: Final = 50_000  # ns of merging in a turn, and what one part takes beyond
 PART: Final = 12  # buckets between two looks at the clock: up to 0.03 ms
-CHANGES_PART: Final = 50  # of what a walk hasn't found, nearly all of which is here: up to 0.05 ms
+CHANGES_PART: Final = 50  # of what a walk hasn't found: nearly all is here, and costs little
 MAX_WAITING: Final = 128  # parts of a node: 14 messages, which are more only of checks with sync
 
 
