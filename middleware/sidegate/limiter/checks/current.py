@@ -188,8 +188,8 @@ def outside(limiter: object) -> Current:
 _PRESENT = cast("ContextVar[Current | None]", PRESENT)  # no one else sets it
 
 
-def begin(current: Current) -> Token[Current | None]:
-    """Have a request be the current one, until `end` with what this returns."""
+def begin(current: Current | None) -> Token[Current | None]:
+    """Have a request, or none, be the current one, until `end` with what this returns."""
     return _PRESENT.set(current)
 
 

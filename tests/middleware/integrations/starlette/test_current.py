@@ -7,6 +7,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
@@ -224,20 +225,44 @@ async def test_an_app_that_asks_another_one_comes_back_to_its_own() -> None:
 
 @pytest.mark.parametrize("limit", ["99/minute", "0/minute"])
 @pytest.mark.parametrize("is_known", [True, False])
-async def test_requests_in_one_pipeline_do_not_hold_each_other(limit: str, is_known: bool) -> None:
-    """A server begins the next where it has sent the end of the one before, in its context."""
+async def test_what_a_server_keeps_of_a_response_s_end_holds_no_request(
+    limit: str, is_known: bool
+) -> None:
+    """It begins the next of a pipeline there, or waits for it, with the context variables."""
     guarded = Limiter(limit)
     inner: Any = Starlette() if is_known else PlainTextResponse("ok")
-    found: list[Current] = []
+    kept: list[object] = []
+    is_over: list[bool] = []
 
     async def ask_next(left: int) -> None:
         async def send(message: Message) -> None:
             if message["type"] == "http.response.body":
-                found.append(guarded.current)
+                is_over.append(not message.get("more_body", False))
+                kept.extend(copy_context().values())
                 await (asyncio.create_task(ask_next(left - 1)) if left else asyncio.sleep(0))
 
         await app(http(), asyncio.Event().wait, send)
 
     app: Any = guarded.asgi(inner)
     await ask_next(3)
-    assert [current.outer for current in found] == [None] * 4
+    assert is_over == [True] * 4
+    assert [each for each in kept if isinstance(each, Current)] == []
+
+
+async def test_a_body_that_is_streamed_is_sent_in_its_request() -> None:
+    """All but its end; and what the app does then is done in it again."""
+    seen: list[int | None] = []
+    sent: list[tuple[bytes, int | None]] = []
+
+    async def view(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for part in (b"one", b"two", b""):
+            await send({"type": "http.response.body", "body": part, "more_body": bool(part)})
+            seen.append(limiter.current.remaining)
+
+    async def send(message: Message) -> None:
+        sent.append((message.get("body", b"start"), limiter.current.remaining))
+
+    await limiter.asgi(view)(http(), asyncio.Event().wait, send)
+    assert sent == [(b"start", 4), (b"one", 4), (b"two", 4), (b"", None)]
+    assert seen == [4, 4, 4]
