@@ -21,6 +21,7 @@ from sidegate.asgi.evaluation import sent_by_client
 from sidegate.asgi.middleware import ScopeRequest
 from sidegate.asgi.refusal import POLICY_VIOLATION, answer_with, refuse_handshake
 from sidegate.integrations.starlette_stops import (
+    RouteStop,
     all_marks,
     is_at,
     is_last,
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 
     from sidegate.buckets.decision import Decision
     from sidegate.http.request_limiter import Verdict
-    from sidegate.integrations.starlette_stops import RouteStop
+    from sidegate.limiter.checks.ahead import AskedAhead
     from sidegate.limiter.checks.enforcer import Checked
     from sidegate.limiter.core import Core, RequestOf
     from sidegate.limiter.limits.marks import Mark
@@ -149,7 +150,8 @@ def _guarded(handle: Handle) -> Handle:
         if guards and guards[-1].is_routed:  # then a route calls what its class inherits
             return handle(self, scope, receive, send)
         if len(guards) == 1:  # nearly all
-            if _passes(guards[0], self, scope, receive):
+            ahead = guards[0].ahead
+            if ahead is not None and _passes(guards[0], ahead, self, scope, receive):
                 return handle(self, scope, receive, send)
             if stop := known_stop(guards[0].core, self, scope):
                 return _handle_at(stop, handle, self, scope, receive, send)
@@ -204,12 +206,16 @@ def _alone(limiter: object, scope: Scope, send: Send) -> Generator[Send]:
         guards.clear()  # else the scope and the guard hold each other
 
 
-def _passes(guard: Guard, route: Any, scope: Scope, receive: Receive) -> bool:  # noqa: ANN401 - any route
+def _passes(
+    guard: Guard,
+    asked: AskedAhead,
+    route: Any,  # noqa: ANN401 - any route
+    scope: Scope,
+    receive: Receive,
+) -> bool:
     """Tell whether a request passes at a route that was asked for at the door."""
-    asked = guard.ahead
-    if asked is None or not is_at(asked.guess.stop, route, scope):
-        return False
-    if not guard.passes(asked):
+    stop = asked.guess.stop
+    if not (isinstance(stop, RouteStop) and is_at(stop, route, scope) and guard.passes(asked)):
         return False
     guard.is_routed = True
     guard.at(request_of, scope, receive)

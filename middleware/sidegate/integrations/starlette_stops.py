@@ -42,23 +42,21 @@ class RouteStop:
     limits: Sequence[Applied]
     asks_the_app: bool  # have functions of the app a say in them?
     is_last: bool  # can no other route come behind it?
-    is_shared: bool  # has another limiter marked it too?
+    is_only: bool  # is it, and has no other limiter marked it too?
     marks: int  # how many there were in all
     route: object  # these three are kept, so that nothing else gets their ids
     endpoint: object
     included: object
 
 
-def is_at(stop: object, route: object, scope: Scope) -> bool:
+def is_at(stop: RouteStop, route: object, scope: Scope) -> bool:
     """Tell whether a request has come to a stop that was guessed, and will come to no other."""
     return (
-        isinstance(stop, RouteStop)
-        and stop.is_last
-        and stop.route is route
+        stop.route is route
         and stop.endpoint is scope.get("endpoint")
         and stop.included is _included(scope)
         and stop.marks == marks_in_all()
-        and not stop.is_shared
+        and stop.is_only
     )
 
 
@@ -71,19 +69,20 @@ def known_stop(core: Core, route: object, scope: Scope) -> RouteStop | None:
 def stop_at(core: Core, route: Any, scope: Scope) -> RouteStop:  # noqa: ANN401 - any route
     """Find out about a stop, and remember it if it is a last one, and no other limiter's too."""
     limits = _limits(core, route, scope)
-    is_outer = isinstance(route, _OUTER)
+    is_last = not isinstance(route, _OUTER)
+    is_only = is_last and all(mark.limiter is core.limiter for mark in all_marks(scope))
     stop = RouteStop(
         limits,
         asks_the_app=core.enforcer.asks_the_app(limits),
-        is_last=not is_outer,
-        is_shared=any(mark.limiter is not core.limiter for mark in all_marks(scope)),
+        is_last=is_last,
+        is_only=is_only,
         marks=marks_in_all(),
         route=route,
         endpoint=scope.get("endpoint"),
         included=_included(scope),
     )
     # Of other methods a client can make up any number.
-    if stop.is_last and not stop.is_shared and method_of(scope) in STANDARD:
+    if is_only and method_of(scope) in STANDARD:
         if len(core.stops) >= MAX_STOPS:
             core.stops.clear()
         core.stops[_key(route, scope)] = stop

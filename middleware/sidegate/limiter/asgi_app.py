@@ -68,13 +68,17 @@ class Guard(Current):
         "is_routed",
     )
 
-    def __init__(self, core: Core, scope: Scope, send: Send) -> None:
+    def __init__(
+        self, core: Core, scope: Scope, send: Send, request_of: RequestOf | None = None
+    ) -> None:
         super().__init__(core.limiter, None, around(), scope.get("root_path", ""))
         self.core = core
         self.is_routed = False  # has the last of its routes checked its limits?
         self._scope = scope  # as it has come to us, unless who stands inside changes it
         self._came = arrived(scope)
-        self._request_of: RequestOf | None = None
+        self._request_of = request_of
+        self._scope_there = scope
+        self._receive: Receive | None = None
         self._send = send
         self._is_replaced = False  # has a refusal gone out for what the app answers?
         self.ahead: AskedAhead | None = None  # what was asked at the door, for a route to come
@@ -106,14 +110,10 @@ class Guard(Current):
 
         At the stop that was guessed, of which the caller is sure.
         """
-        decision = asked.decisions[0]
-        if len(asked.decisions) > 1 or decision is None or arrived(self._scope) != self._came:
+        decision, fields = asked.decisions[0], asked.fields
+        if fields is None or decision is None or arrived(self._scope) != self._came:
             return False
-        try:
-            if not self.core.enforcer.passes_plainly(self, asked.questions[0], decision):
-                return False
-        except Exception:  # noqa: BLE001 - the long way comes upon it again, and tells of it
-            return False
+        self.decisions, self.fields = (decision,), fields
         self.ahead = None
         self.is_enforced = True
         return True
@@ -135,7 +135,7 @@ class Guard(Current):
         if asked is not None:
             take_back(self.core.clients.loops, self, asked)
 
-    def at(self, request_of: RequestOf, scope: Scope, receive: Receive | None = None) -> None:
+    def at(self, request_of: RequestOf, scope: Scope, receive: Receive) -> None:
         """Have the framework's request be made of this when it is asked for, even if it was."""
         self._request_of = request_of
         self._scope_there = scope
@@ -152,12 +152,13 @@ class Guard(Current):
 
     def send(self, message: Message) -> Awaitable[None]:
         """Be the `send` of the app, and add the fields; a plain function, as the middleware's."""
-        kind = message["type"]
-        if self.is_answered or kind not in _STARTS:
+        if self.is_answered:
             if self._is_replaced:
                 return _dropped()
-            if kind == _BODY and not message.get("more_body", False):
+            if message["type"] == _BODY and not message.get("more_body", False):
                 return self._send_last(message)
+            return self._send(message)
+        if message["type"] not in _STARTS:
             return self._send(message)
         self.is_answered = True
         if self.is_enforced:
@@ -192,13 +193,13 @@ class Guard(Current):
             self._give_back(message)
         if not self.fields or message["type"] == _CLOSE:
             return message
-        headers: list[Pair] = list(message.get("headers", ()))
+        headers: Sequence[Pair] = message.get("headers", ())
+        fields = self.fields
         if self.is_refused:  # then some of them are there
+            headers = list(headers)
             own = {name.lower() for name, _ in headers}
-            headers += [pair for pair in self.fields if pair[0] not in own]
-        else:
-            headers += self.fields
-        return {**message, "headers": headers}
+            fields = [pair for pair in fields if pair[0] not in own]
+        return {**message, "headers": [*headers, *fields]}
 
     def failed(self, error: Exception) -> None:
         """Called when the app has raised: whoever stands around it answers 500.
@@ -266,11 +267,11 @@ class LimitedASGIApp(RateLimitMiddleware):
         if kind != "http" and kind != "websocket":  # noqa: PLR1714 - as in the middleware
             await super().__call__(scope, receive, send)
             return
-        if GUARDS in scope and guard_of(scope, self._core.limiter):  # it stands further outside too
+        core, outer = self._core, scope.get(GUARDS, ())
+        if outer and guard_of(scope, core.limiter):  # it stands further outside too
             await self._app(scope, receive, send)
             return
         request_of = self._request_of if self._is_known else self._find_framework(scope)
-        core = self._core
         guess = None if request_of is None else core.guesses.of(scope)
         question = None if guess is None else question_at_once(core.enforcer, guess, scope)
         ahead = None
@@ -280,21 +281,20 @@ class LimitedASGIApp(RateLimitMiddleware):
                 decision = core.clients.at_hand(question.key, question.rule.limits, question.cost)
                 if decision is None:
                     decision = await ask_one(core.clients.loops, question)
-                ahead = asked_at_once(scope, guess, question, decision)
+                ahead = asked_at_once(core.enforcer, scope, guess, question, decision)
             except Exception:  # noqa: BLE001 - the route asks again, and tells of it
                 guess = None
-        guard = Guard(core, scope, send)
-        guard.ahead = ahead
-        if guess is not None and ahead is None:
+        guard = Guard(core, scope, send, request_of)
+        if ahead is not None:
+            guard.ahead = ahead
+        elif guess is not None:
             guard.ahead = await ask_ahead(core.enforcer, core.clients.loops, guard, guess)
-        guards: list[Guard] = []
+        guards = [*outer, guard]
         token = begin(guard)
         try:
             if request_of is None:
                 await self._at_the_door(guard, scope, receive, send)
             else:
-                guard.at(request_of, scope)
-                guards[:] = *scope.get(GUARDS, ()), guard
                 scope[GUARDS] = guards
                 await self._app(scope, receive, guard.send)
         except Exception as error:

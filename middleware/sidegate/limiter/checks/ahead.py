@@ -22,10 +22,11 @@ from sidegate.limiter.checks.planning import NOTHING
 from sidegate.limiter.limits.applied import STANDARD
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sidegate.asgi.types import Scope
     from sidegate.buckets.decision import Decision
+    from sidegate.http.headers import Pair
     from sidegate.limiter.checks.current import Current
     from sidegate.limiter.checks.enforcer import Checked, Enforcer
     from sidegate.limiter.checks.fixed import FixedQuestion
@@ -39,12 +40,15 @@ MAX_PATH = 256  # characters; longer ones aren't guessed
 class Guess(NamedTuple):
     """Where a request will come to: limits in which the app has no say; `stop` is its framework's.
 
-    `fixed` is what to ask about them.
+    `fixed` is what to ask about them. If that is one question, and the address of the peer is all
+    that it takes, `of_address` gives it. `is_plain`: does no response have a say in the charge?
     """
 
     limits: Sequence[Applied]
     fixed: Sequence[FixedQuestion]
     stop: object
+    of_address: Callable[[str], KeyQuestion] | None
+    is_plain: bool
 
 
 Arrived: TypeAlias = "tuple[str, str | None, object, Sequence[object], int]"
@@ -61,11 +65,15 @@ def arrived(scope: Scope) -> Arrived:
 
 
 class AskedAhead(Struct, frozen=True, gc=False):
-    """What was asked ahead. A Struct is made in half the time of a tuple with names."""
+    """What was asked ahead. A Struct is made in half the time of a tuple with names.
+
+    `fields` are those of the response if all that was asked passes plainly, as nearly all does.
+    """
 
     guess: Guess
     questions: Sequence[KeyQuestion]
     decisions: Sequence[Decision | None]
+    fields: list[Pair] | None
 
 
 class Guesses:
@@ -95,11 +103,23 @@ class Guesses:
         if len(self.known) >= MAX_GUESSES:
             self.known.clear()
         fixed = enforcer.guessed(limits) if hasattr(client, "refund") else None
-        self.known[path, method] = Guess(limits, fixed, stop) if fixed else None
+        self.known[path, method] = _guess(limits, fixed, stop, method, enforcer) if fixed else None
 
     def was_wrong(self, came: Arrived) -> None:
         """Guess no more for requests like this: something else than path and method decides."""
         self.known[came[:2]] = None
+
+
+def _guess(
+    limits: Sequence[Applied],
+    fixed: Sequence[FixedQuestion],
+    stop: object,
+    method: str | None,
+    enforcer: Enforcer,
+) -> Guess:
+    by_peer = len(fixed) == 1 and method != "OPTIONS" and enforcer.goes_by_peer  # no preflight
+    is_plain = all(one.limit.charge_when is None for one in limits)
+    return Guess(limits, fixed, stop, fixed[0].of_address if by_peer else None, is_plain)
 
 
 def question_at_once(enforcer: Enforcer, guess: Guess, scope: Scope) -> KeyQuestion | None:
@@ -107,25 +127,40 @@ def question_at_once(enforcer: Enforcer, guess: Guess, scope: Scope) -> KeyQuest
 
     Nearly all are like that, and nothing needs to be made for them before they are answered.
     """
-    of_address, client = guess.fixed[0].of_address, scope.get("client")
-    if of_address is None or len(guess.fixed) > 1 or not client or not enforcer.goes_by_peer:
+    of_address, client = guess.of_address, scope.get("client")
+    if of_address is None or not client or PAID in scope or enforcer.filters:
         return None
     if not (address := client[0]) or len(address) > MAX_ADDRESS:
-        return None
-    if scope.get("method") == "OPTIONS" or PAID in scope:  # a preflight? paid elsewhere?
         return None
     return of_address(address)
 
 
 def asked_at_once(
-    scope: Scope, guess: Guess, question: KeyQuestion, decision: Decision
+    enforcer: Enforcer, scope: Scope, guess: Guess, question: KeyQuestion, decision: Decision
 ) -> AskedAhead:
     """Return what was asked ahead, where it was one question."""
     paid: Paid = {}
     for text in guess.fixed[0].texts:
         paid[question.key, text] = question.rule
     scope[PAID] = paid
-    return AskedAhead(guess, (question,), (decision,))
+    return _asked(enforcer, guess, (question,), (decision,))
+
+
+def _asked(
+    enforcer: Enforcer,
+    guess: Guess,
+    questions: Sequence[KeyQuestion],
+    decisions: Sequence[Decision | None],
+) -> AskedAhead:
+    fields, decision = None, decisions[0]
+    if guess.is_plain and len(decisions) == 1 and decision is not None:
+        try:
+            passing = enforcer.limiter.passing(questions[0].rule, decision)
+        except Exception:  # noqa: BLE001 - the long way comes upon it again, and tells of it
+            passing = None
+        if passing is not None:
+            fields = passing.fields
+    return AskedAhead(guess, questions, decisions, fields)
 
 
 async def ask_ahead(
@@ -148,7 +183,7 @@ async def ask_ahead(
     except Exception:  # noqa: BLE001 - the route asks again, and tells of it
         _unpaid(current, questions)
         return None
-    return AskedAhead(guess, questions, decisions)
+    return _asked(enforcer, guess, questions, decisions)
 
 
 def conclude(enforcer: Enforcer, current: Current, asked: AskedAhead) -> Checked:

@@ -8,7 +8,7 @@ from sidegate.http.request.present import PRESENT
 from sidegate.http.request.request import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextvars import ContextVar, Token
 
     from sidegate.buckets.decision import Decision
@@ -188,14 +188,14 @@ def outside(limiter: object) -> Current:
 _PRESENT = cast("ContextVar[Current | None]", PRESENT)  # no one else sets it
 
 
-def begin(current: Current | None) -> Token[Current | None]:
-    """Have a request, or none, be the current one, until `end` with what this returns."""
-    return _PRESENT.set(current)
+begin: Callable[[Current | None], Token[Current | None]] = _PRESENT.set
+"""Have a request, or none, be the current one, until `end` with what this returns.
 
+It and `end` are called for each request, so no function of ours stands around them.
+"""
 
-def end(token: Token[Current | None]) -> None:
-    """Have the request of before be the current one again."""
-    _PRESENT.reset(token)
+end: Callable[[Token[Current | None]], None] = _PRESENT.reset
+"""Have the request of before be the current one again."""
 
 
 def innermost() -> Current | None:

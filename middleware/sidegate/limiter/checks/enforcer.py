@@ -90,6 +90,8 @@ class Enforcer:
         if self.meta:
             self._always += (self.meta.applied,)
         self._may_be_off = bool(settings.exempt) or not settings.enabled
+        # Does nothing but a limit itself, and filters, say whom it counts for and if it applies?
+        self.goes_by_peer = self.limiter.proxies is NO_PROXIES and not self._may_be_off
         self._on_denied = on_denied
         self._faults = KeyFaults()
         self._limits = lru_cache(MAX_ROUTES)(self._limits_at)
@@ -131,12 +133,6 @@ class Enforcer:
         if not self._may_be_off:
             return False
         return not self.settings.enabled or self.limiter.is_exempt(current.path, current.root)
-
-    @property
-    def goes_by_peer(self) -> bool:
-        """Whether nothing but a limit itself says whom it counts for and if it applies."""
-        by_peer = self.limiter.proxies is NO_PROXIES
-        return by_peer and not self.filters and not self._may_be_off
 
     def asks_nothing(self, limits: Sequence[Applied]) -> bool:
         """Tell whether nothing is to be asked about a request that has these limits."""
@@ -219,16 +215,12 @@ class Enforcer:
             return False
         if current.decisions or current.fields or plan.fields:
             return False
-        return self.passes_plainly(current, questions[0], decision)
-
-    def passes_plainly(self, current: Current, question: KeyQuestion, decision: Decision) -> bool:
-        """Conclude the plain case for a request of which nothing else was asked; else False."""
-        passing = self.limiter.passing(question.rule, decision)
+        passing = self.limiter.passing(questions[0].rule, decision)
         if passing is None:
             return False
         current.decisions = (decision,)
         current.fields = passing.fields
-        _note_charged(current, question, decision)
+        _note_charged(current, questions[0], decision)
         return True
 
     def conclude(

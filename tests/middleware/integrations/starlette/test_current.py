@@ -254,7 +254,7 @@ async def test_a_body_that_is_streamed_is_sent_in_its_request() -> None:
     seen: list[int | None] = []
     sent: list[tuple[bytes, int | None]] = []
 
-    async def view(scope: Scope, receive: Receive, send: Send) -> None:
+    async def view(_scope: Scope, _receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         for part in (b"one", b"two", b""):
             await send({"type": "http.response.body", "body": part, "more_body": bool(part)})
@@ -263,6 +263,7 @@ async def test_a_body_that_is_streamed_is_sent_in_its_request() -> None:
     async def send(message: Message) -> None:
         sent.append((message.get("body", b"start"), limiter.current.remaining))
 
-    await limiter.asgi(view)(http(), asyncio.Event().wait, send)
+    app: Any = limiter.asgi(view)
+    await app(http(), asyncio.Event().wait, send)
     assert sent == [(b"start", 4), (b"one", 4), (b"two", 4), (b"", None)]
     assert seen == [4, 4, 4]
