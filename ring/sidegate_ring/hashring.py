@@ -226,6 +226,19 @@ class Ring:
         found = list(map(self._known.get, keys))
         return cast("list[tuple[str, str]]", found) if all(found) else list(map(self.pair, keys))
 
+    def surely_owns(self, name: str, rows: Iterable[tuple[str, *tuple[object, ...]]]) -> bool:
+        """Tell whether a node owns the keys that these rows begin with, by what is remembered.
+
+        False too where one wasn't looked up of late. For busy keys it takes half the time of
+        `pair`, which is then needed for none.
+        """
+        remembered = self._known.get
+        for row in rows:
+            found = remembered(row[0])
+            if found is None or found[0] != name:
+                return False
+        return True
+
     def place(self, key: str) -> int:
         """Return where a key is on the circle; the same on all rings with one hash of keys."""
         return self._key_hash(key)

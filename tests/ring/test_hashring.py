@@ -110,6 +110,10 @@ def test_walk_and_pair_are_the_beginning_of_owners(
         some = [key, f"{key}+", key]
         for _ in range(2):  # also of keys that were looked up before
             assert it.pairs(some) == [it.pair(one) for one in some]
+        for node in it.nodes:
+            owned = [it.owner(one) == node for one in some]
+            assert it.surely_owns(node, [(one, 1) for one in some]) == all(owned)
+            assert not it.surely_owns(node, [(f"{key}-", 1)])  # nobody has looked it up
         assert it.pair(key) == (*owners, "", "")[:2]
         for n in range(3):
             assert it.owners(key, n) == owners[:n]

@@ -158,28 +158,20 @@ class Node:
         elsewhere: Split = {}
         if len(ring.nodes) == 1 and ring.nodes[0] == me:
             return None, elsewhere
-        pair = ring.pair
-        checks = frame.checks
-        if len(checks) == 1 and len(key := checks[0][0]) <= MAX_KEY_BYTES:
-            owner = pair(key)[0]
-            return (None, elsewhere) if owner == me else ([], {owner: [0]})
-        # C all the way for the usual case, that all are ours: two thirds of the time of a loop.
-        keys = [check[0] for check in checks]
-        if max(map(len, keys), default=0) <= MAX_KEY_BYTES:
-            pairs = ring.pairs(keys)
-        else:  # too long: say so here
-            pairs = [pair(key) if len(key) <= MAX_KEY_BYTES else (me, "") for key in keys]
-        if all(owner == me for owner, _ in {*pairs}):
+        if ring.surely_owns(me, frame.checks):  # nearly all frames that apps' sidecars decide
             return None, elsewhere
         mine: list[int] = []
-        for position, (owner, _) in enumerate(pairs):
+        pair = ring.pair
+        for position, check in enumerate(frame.checks):
+            key = check[0]
+            owner = pair(key)[0] if len(key) <= MAX_KEY_BYTES else me  # too long: say so here
             if owner == me:
                 mine.append(position)
             elif owner in elsewhere:
                 elsewhere[owner].append(position)
             else:
                 elsewhere[owner] = [position]
-        return mine, elsewhere
+        return mine if elsewhere else None, elsewhere
 
     def _note_heard(self, frame: Checks, by: str) -> None:
         """Remember what came by way of a third: its asker has given up owner and backup before.
