@@ -5,6 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
+from sidegate_ring.places import CIRCLE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -97,3 +99,13 @@ def _slots(
         while positions[slot : slot + 1] == [place] and owners[slot] < name:
             slot += 1
         yield slot
+
+
+def shares(positions: Sequence[int], owners: Sequence[str]) -> dict[str, float]:
+    """Return each owner's part of the circle: whole arcs are added up, then divided once."""
+    arcs = dict.fromkeys(owners, 0)
+    before = positions[-1] - CIRCLE if positions else 0
+    for place, owner in zip(positions, owners, strict=False):
+        arcs[owner] += place - before
+        before = place
+    return {owner: arc / CIRCLE for owner, arc in arcs.items()}

@@ -33,7 +33,7 @@ from hashlib import blake2b
 from itertools import islice
 from typing import TYPE_CHECKING, Final, cast
 
-from sidegate_ring.circle import in_order
+from sidegate_ring.circle import in_order, shares
 from sidegate_ring.places import CIRCLE, position
 from sidegate_ring.successors import begun, successor
 
@@ -284,7 +284,7 @@ class Ring:
         if not self._shares:
             if not self._owners:
                 self._order()
-            self._shares.update(_shares(self._positions, self._owners))
+            self._shares.update(shares(self._positions, self._owners))
         return self._shares.get(node, 0.0)
 
     def weight(self, node: str) -> int:
@@ -379,16 +379,6 @@ def _places(name: str, weight: int, points: int, place_of: Hash) -> list[int]:
     if not 0 <= places[0] <= places[-1] < CIRCLE:
         raise ValueError(f"hash={place_of!r}: it leaves the circle, 0 <= position < 2**64")
     return places
-
-
-def _shares(positions: Sequence[int], owners: Sequence[str]) -> dict[str, float]:
-    """Return each owner's part of the circle: whole arcs are added up, then divided once."""
-    arcs = dict.fromkeys(owners, 0)
-    before = positions[-1] - CIRCLE if positions else 0
-    for place, owner in zip(positions, owners, strict=False):
-        arcs[owner] += place - before
-        before = place
-    return {owner: arc / CIRCLE for owner, arc in arcs.items()}
 
 
 def _digest(
