@@ -23,9 +23,7 @@ LOOK_EVERY: Final = 0.2
 asks the checks that are timed: with one each 20 ms they were a part of their 99th percentile."""
 
 MAX_DRAIN: Final = 60.0  # seconds for a node to leave, which gives up after 10
-_JOINS_WITHIN: Final = (
-    60.0  # seconds: as long as a node gives itself, with a million keys on their way
-)
+_JOINS_WITHIN: Final = 60.0  # seconds: what a node gives itself, with a million keys on their way
 
 
 class Fleet:

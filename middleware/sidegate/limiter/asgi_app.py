@@ -156,7 +156,7 @@ class Guard(Current):
             if self._is_replaced:
                 return _dropped()
             if message["type"] == _BODY and not message.get("more_body", False):
-                return self._send_last(message)
+                return self._send_outside(message)
             return self._send(message)
         if message["type"] not in _STARTS:
             return self._send(message)
@@ -165,8 +165,8 @@ class Guard(Current):
             return self._send(self._with_fields(message))
         return self._send_checked(message)
 
-    async def _send_last(self, message: Message) -> None:
-        """Send the end of a response from outside of the request.
+    async def _send_outside(self, message: Message) -> None:
+        """Send a message from outside of the request, as the end of each response is.
 
         Until the next request of a connection a server has a timer, which keeps the context
         variables of where it was set: here. With the request in them that were 40 objects for each
@@ -223,11 +223,7 @@ class Guard(Current):
         kept = [pair for pair in start.get("headers", ()) if pair[0].lower().startswith(_CORS)]
         told = structs.replace(verdict, fields=[*verdict.fields, *kept])
         kind = start["type"].removesuffix(".response.start")
-        token = begin(None)  # as for the end of a response
-        try:
-            await answer_with(told, self._send, kind, with_body=self.method != "HEAD")
-        finally:
-            end(token)
+        await answer_with(told, self._send_outside, kind, with_body=self.method != "HEAD")
 
 
 async def _dropped() -> None:

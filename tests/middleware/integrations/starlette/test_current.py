@@ -239,7 +239,8 @@ async def test_what_a_server_keeps_of_a_response_s_end_holds_no_request(
             if message["type"] == "http.response.body":
                 is_over.append(not message.get("more_body", False))
                 kept.extend(copy_context().values())
-                await (asyncio.create_task(ask_next(left - 1)) if left else asyncio.sleep(0))
+                if left:
+                    await asyncio.create_task(ask_next(left - 1))
 
         await app(http(), asyncio.Event().wait, send)
 
