@@ -35,9 +35,9 @@ from sidegate_sidecar.links.sessions import Sessions
 from sidegate_sidecar.links.sockets import listen, listen_unix, remove_unix
 from sidegate_sidecar.machine_time import machine_clock
 from sidegate_sidecar.node.forward import OWNERS_SHARE
-from sidegate_sidecar.node.fullness import Fullness
 from sidegate_sidecar.node.local import ANSWERS_SHARE
 from sidegate_sidecar.node.node import Node
+from sidegate_sidecar.node.upkeep import Upkeep
 from sidegate_sidecar.open_files import max_open_files
 from sidegate_sidecar.persistence.state_file import StateFile
 from sidegate_sidecar.reports.activity import Activity
@@ -62,13 +62,11 @@ TELL_EVERY = 10.0  # seconds between two words to all apps about the ring, which
 FIRST_BITS = 29  # of what tells the tokens of this life from those of others
 LOOK_EVERY = 0.005  # seconds between two looks whether all forwarded checks have come back
 FAREWELL = 2.0  # seconds for apps to find another sidecar: a Service takes as long to forget one
-SWEEP_EVERY = 0.1  # seconds between two looks for buckets that are full again
 NO_RING_SEED = (
     "there is no ring seed, so whoever can make up keys can make them up for one node: give all"
     " nodes the same --ring-seed-file (or SIDEGATE_RING_SEED)"
 )
 OPENS_ON_SPLIT = "--on-split quorum, but --on-unreachable open: a smaller side lets all through"
-SWEEP_SLICE = 500  # buckets at a time: a quarter of a millisecond
 
 
 class Sidecar:
@@ -248,12 +246,12 @@ class Sidecar:
             self._listeners.insert(0, Listener(unix, admission, partial(accept, is_unix=True)))
         for listener in self._listeners:
             await listener.start()
-        self.ticker.start()
+        tell_events = self.sessions.told_events.tick
+        self.ticker.start(Upkeep(self.node, self.clock, time.time_ns, tell_events, _soon).tick)
         self._run(self.discovery.run())
         self._run(self.sessions.sweep())
         self._run(self._tell_ring())
         self._run(look_at_secrets(self.config))
-        self._run(self._sweep_buckets())
         self._run(self.sessions.slots.run())
         if self.rules is not None:
             self.sessions.rules.put(self.rules.value)
@@ -341,19 +339,6 @@ class Sidecar:
             await asyncio.sleep(TELL_EVERY)
             self.sessions.tell_ring()
             self.cluster.rules.look(self.clock())
-
-    async def _sweep_buckets(self) -> None:
-        node, fullness = self.node, Fullness()
-        while True:
-            if node.counting is not None:
-                node.counting.tick()
-            self.sessions.told_events.tick(node.clock())
-            node.buckets.windows.set(time.time_ns() - node.clock())
-            looked_at = node.buckets.sweep(node.clock(), SWEEP_SLICE)
-            if line := fullness.line(node.buckets, node.clock() / SECOND):
-                log.warning(line)
-            more = looked_at >= SWEEP_SLICE
-            await asyncio.sleep(0 if more else SWEEP_EVERY)  # 0: checks go first
 
 
 async def _until(done: Callable[[], bool], within: float) -> None:

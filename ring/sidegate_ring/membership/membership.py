@@ -151,13 +151,9 @@ class Membership:
         return 0 < self.me.claim < self._updates.claimed
 
     @property
-    def is_open(self) -> bool:
-        """To all hearsay, as until this node has met those that there are?"""
-        return self._updates.is_open
-
-    @is_open.setter
-    def is_open(self, is_open: bool) -> None:
-        self._updates.is_open = is_open
+    def is_busy(self) -> bool:
+        """Is a probe under way, or is there something to tell that others wait for?"""
+        return bool(self._probes) or (self._outgoing.has_news and bool(self._known.core))
 
     def owners(self) -> tuple[str, ...]:
         """Return the sorted names of the nodes on the ring, this one included if it is on it."""
@@ -181,6 +177,10 @@ class Membership:
 
     # --- events
 
+    def believe(self, *, hearsay: bool) -> None:
+        """Believe all hearsay or not, as until this node has met those that there are."""
+        self._updates.is_open = hearsay
+
     def step(self, sender: str, gossip: SwimMessage, now: float) -> Effects:
         """Handle a message. ValueError, and nothing changed, for one that makes no sense."""
         known = self._known.rumors
@@ -202,7 +202,7 @@ class Membership:
         return self._outcome()
 
     def tick(self, now: float) -> Effects:
-        """Do what is due. To be called some twenty times a second; costs little when nothing is."""
+        """Do what is due. To be called twenty times a second, five times while it isn't busy."""
         for indirect in self._probes.unanswered(now):
             self._outgoing.talk(indirect.asker, SwimKind.NACK, indirect.id, indirect.target)
         self._care.look(now)

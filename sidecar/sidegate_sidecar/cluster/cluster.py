@@ -13,7 +13,6 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sidegate.buckets.decision import OnUnreachable
 from sidegate.buckets.limits import SECOND
 from sidegate.protocol.holds.reservation_messages import ReservationRows
 from sidegate.protocol.messages import Buckets, Confirm, Gossip, Stay
@@ -58,7 +57,8 @@ __all__ = ["Cluster", "Stage"]
 
 log = logging.getLogger("sidegate")
 
-TICK_EVERY = SECOND // 20  # ns between two ticks while nothing is going on
+TICK_EVERY = SECOND // 20  # ns between two ticks at the most, or between two beats
+REST_EVERY = SECOND // 5  # ns between two ticks while nothing happens
 LONG = SECOND  # ns of standing still that somebody should hear of
 STALL = SECOND // 10  # ns that a tick may be late before others will have stood in for us
 
@@ -129,7 +129,7 @@ class Cluster:
             tag=self.tag,
             incarnation=self.incarnation,
         )
-        self.late_at = self.now + TICK_EVERY + self.stall
+        self.begin(self.now)
 
     def _was_reset(self, key: str, begins: bool) -> None:  # as on_reset
         self.sync.rows.reservations.void(key, begins=begins)
@@ -290,12 +290,29 @@ class Cluster:
             self.sync.settle()
         self.place.proceed(now)
         wait = self._wait(now)
-        self.late_at = now + wait + self.stall
+        self.late_at = now + min(wait, self.beat_every) + self.stall
         return wait
 
     def _wait(self, now: int) -> int:
         due = self.sync.flush_due(now) if self.sync.has_changes else self.sync.early.due(now)
-        return 0 if self.sync.working else min(TICK_EVERY, due)
+        return 0 if self.sync.working else min(REST_EVERY if self.is_quiet else TICK_EVERY, due)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Does nobody wait for the next tick? A message, and what is to be sent, call for one."""
+        has_place = self.place.joined and self.stage in {Stage.MEMBER, Stage.LEAF}
+        return has_place and not (self.membership.is_busy or self.sync.has_changes)
+
+    @property
+    def beat_every(self) -> int:
+        """Return in how many ns to tick or `beat`, at the most. A leaf decides nothing."""
+        return REST_EVERY if self.leaf else TICK_EVERY
+
+    def beat(self, now: int) -> bool:
+        """Note that this process runs, instead of a tick; False if there is to be one after all."""
+        self.notice(now)
+        self.begin(now)
+        return self.is_quiet
 
     def notice(self, now: int) -> None:
         """Find out whether this process has stood still; to be called before anything is decided.
@@ -305,7 +322,7 @@ class Cluster:
         if now <= self.late_at:
             return
         gap = now - self.late_at + self.stall
-        self.late_at = now + TICK_EVERY + self.stall
+        self.begin(now)
         level = logging.WARNING if gap >= LONG else logging.DEBUG  # short ones are for metrics
         log.log(level, "node %s: stood still for %.2f s", self.name, gap / SECOND)
         self.membership.on_resume(gap / SECOND, now / SECOND)
@@ -314,7 +331,7 @@ class Cluster:
 
     def begin(self, now: int) -> None:
         """Count from now on: what came before, such as reading a file, was no standing still."""
-        self.late_at = now + TICK_EVERY + self.stall
+        self.late_at = now + self.beat_every + self.stall
 
     # --- what follows from it
 
@@ -381,15 +398,3 @@ class Cluster:
         if self.stage is Stage.RETURNING:
             is_told = self.ring.pair(key)[0] != self.name
         return is_told and self.sync.copies.hold(key)
-
-    def gives_share(self, policy: OnUnreachable) -> bool:
-        """Does this node decide by its share when it can't ask those who know?
-
-        Who is on the ring knows how many they are, so its share is better than to let all through;
-        who is to refuse what it can't have decided does. The smaller side of a split: by policy.
-        """
-        if self.parts == 1 or self.name not in self.ring:
-            return False
-        if not self.side.decides:
-            return policy is OnUnreachable.LOCAL
-        return policy is not OnUnreachable.CLOSED

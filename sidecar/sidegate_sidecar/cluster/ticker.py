@@ -7,7 +7,8 @@ import logging
 from math import inf
 from typing import TYPE_CHECKING
 
-from sidegate_sidecar.cluster.cluster import Stage
+from sidegate_sidecar.cluster.place.place import ignore
+from sidegate_sidecar.cluster.place.stages import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,8 @@ class Ticker:
     asks anything, and pauses after each slice while somebody does. `asked` counts who has asked.
     While it `rests` there is work, and `checked` is to be called with each check: the next slice is
     best put behind an answer, and a busy node has no better timer.
+
+    A node at rest ticks seldom: between two ticks it beats, which only tells it that it runs.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class Ticker:
         self._cluster = cluster
         self._clock = clock
         self._asked = asked
+        self._upkeep: Callable[[int], None] = ignore
         self._seen = 0
         self._busy_until = 0.0
         self._loop = asyncio.get_running_loop()
@@ -51,17 +55,24 @@ class Ticker:
         self._sliced_at = 0  # how many had asked when the last one was over
         self._until = 0  # ns: the end of this turn's slice
         self._full_at = 0  # ns: when all is to be done that is due
+        self._quiet_until = 0  # ns: till then beats will do
 
-    def start(self) -> None:
-        """Tick from now on."""
+    def start(self, upkeep: Callable[[int], None] = ignore) -> None:
+        """Tick from now on, and call `upkeep` with each full tick, for all that has no hurry.
+
+        A timer of its own would wake a node at rest, which is most of what that takes.
+        """
+        self._upkeep = upkeep
         self._tick()
 
     def wake(self) -> None:
         """Tick as soon as changes may be sent: at once, or when the last ones have had 100 ms."""
+        self._quiet_until = 0
         self._tick_in(self._cluster.sync.flush_due(self._clock()) * 1e-9)
 
     def hurry(self) -> None:
-        """Tick soon if there is work to do."""
+        """Tick soon if there is work to do; to be called after whatever happens."""
+        self._quiet_until = 0
         if self._cluster.sync.working:
             self._tick_in(self._pause())
 
@@ -84,13 +95,10 @@ class Ticker:
         self.rests = False
         try:
             now = self._clock()
-            self._until = now + (SLICE if self._asked() == self._sliced_at else SHORT_SLICE)
-            if now < self._full_at:
-                wait = self._cluster.work(now, self._has_time) * 1e-9
+            if now < self._quiet_until and self._cluster.beat(now):
+                wait = self._cluster.beat_every * 1e-9
             else:
-                self._full_at = now + FULL_EVERY
-                wait = self._cluster.tick(now, self._has_time) * 1e-9
-            wait = wait or self._rest(now)
+                wait = self._tick_at(now) or self._rest(now)
         except Exception:  # there must be a next tick, whatever it was
             log.exception("a fault in sidegate; please report it")
             wait = AFTER_FAULT
@@ -99,6 +107,18 @@ class Ticker:
             self._timer = self._loop.call_at(self._at, self._tick)
         else:  # after whatever else is ready
             self._timer = self._loop.call_soon(self._tick)
+
+    def _tick_at(self, now: int) -> float:
+        """Have all done that is due, or a slice of work; return how long to wait, in seconds."""
+        self._until = now + (SLICE if self._asked() == self._sliced_at else SHORT_SLICE)
+        if now < self._full_at:
+            wait = self._cluster.work(now, self._has_time)
+        else:
+            self._full_at = now + FULL_EVERY
+            wait = self._cluster.tick(now, self._has_time)
+            self._upkeep(now)
+        self._quiet_until = now + wait
+        return min(wait, self._cluster.beat_every) * 1e-9
 
     def _has_time(self) -> bool:
         return self._clock() < self._until

@@ -12,6 +12,7 @@ from sidegate.protocol.messages import MAX_HOPS
 from sidegate_sidecar.node.failover import NextStep, Way, next_step
 from sidegate_sidecar.node.forward import Asked, Forward
 from sidegate_sidecar.node.patience import Patience
+from sidegate_sidecar.node.share import gives_share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -184,7 +185,7 @@ class Forwarding:
         """Answer by this node's share, or by the policy for unreachable."""
         cluster, fallback = self._cluster, self._fallback
         parts = cluster.parts
-        if cluster.gives_share(fallback.policy):
+        if gives_share(cluster, fallback.policy):
             self._answer(forward, Source.LOCAL, self._local.by_share(forward, parts, now), parts)
             return
         checks: Sequence[Check] = forward.checks

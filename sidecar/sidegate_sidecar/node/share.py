@@ -4,9 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sidegate.buckets.decision import OnUnreachable
+
 if TYPE_CHECKING:
     from sidegate.buckets.buckets import BucketTable
     from sidegate.buckets.limits import Limits
+    from sidegate_sidecar.cluster.cluster import Cluster
+
+
+def gives_share(cluster: Cluster, policy: OnUnreachable) -> bool:
+    """Does a node decide by its share when it can't ask those who know?
+
+    Who is on the ring knows how many they are, so its share is better than to let all through;
+    who is to refuse what it can't have decided does. The smaller side of a split: by policy.
+    """
+    if cluster.parts == 1 or cluster.name not in cluster.ring:
+        return False
+    if not cluster.side.decides:
+        return policy is OnUnreachable.LOCAL
+    return policy is not OnUnreachable.CLOSED
 
 
 def take_share(

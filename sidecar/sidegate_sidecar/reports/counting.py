@@ -171,9 +171,9 @@ class Counting:
     # --- once a second
 
     def tick(self) -> None:
-        """Begin to fold if that is due. Called ten times a second.
+        """Begin to fold if that is due. Called ten times a second, by a leaf at rest five times.
 
-        What is counted is of the moment when it is taken, so by a tenth of a second too late.
+        What is counted is of the moment when it is taken, so by as much too late.
         """
         now = self.clock()
         if now >= self._due or self._due > now + EVERY:

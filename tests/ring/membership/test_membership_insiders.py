@@ -23,7 +23,7 @@ def joined(names: str) -> Handful:
     room = Handful(names)
     for node in room.nodes.values():
         node.max_incarnation = NOW
-        node.is_open = False
+        node.believe(hearsay=False)
     return room
 
 

@@ -6,8 +6,9 @@ from sidegate.buckets.decision import OnUnreachable
 from sidegate.buckets.limits import SECOND
 from sidegate.protocol.messages import Part, Pull, Pulled, Stay
 from sidegate_ring.hashring import Ring
-from sidegate_sidecar.cluster.cluster import STALL, Stage
+from sidegate_sidecar.cluster.cluster import REST_EVERY, STALL, TICK_EVERY, Stage
 from sidegate_sidecar.cluster.place.place import JOIN_WITHIN, RETURN_WITHIN
+from sidegate_sidecar.node.share import gives_share
 from tests.sidecar.cluster.owners import PATIENT, owned_by, stand_still
 from tests.support.in_memory.clusters import Room, nobody
 
@@ -163,7 +164,7 @@ def test_a_node_that_wakes_without_its_links_decides_nothing_by_its_table() -> N
     node.notice(room.now)
     assert node.stage is Stage.RETURNING
     assert not node.decides(mine)
-    assert node.gives_share(OnUnreachable.LOCAL)
+    assert gives_share(node, OnUnreachable.LOCAL)
     room.stopped.clear()
     room.run(1.5)
     assert not node.decides(mine)
@@ -176,14 +177,46 @@ def test_a_tick_that_is_a_little_late_is_no_standstill() -> None:
     room = Room("ab")
     node = room["a"]
     late_at = node.late_at
-    wait = node.tick(room.now)
-    assert node.late_at == room.now + wait + STALL
+    node.tick(room.now)
+    assert node.late_at == room.now + TICK_EVERY + STALL
     node.notice(node.late_at)
     assert node.stage is Stage.MEMBER
     node.notice(node.late_at + 1)
     assert node.stage in {Stage.RETURNING, Stage.MEMBER}
     assert room.stages["a"][-2:] == [Stage.MEMBER, Stage.RETURNING]
     assert node.late_at > late_at
+
+
+def test_a_beat_is_enough_while_nothing_happens_and_finds_a_standstill_as_a_tick_does() -> None:
+    room = Room("ab")
+    room.run_until(lambda: room["a"].is_quiet, within=5)
+    node, now = room["a"], room.now
+    assert node.tick(now) == REST_EVERY
+    assert node.beat(now + TICK_EVERY + STALL)
+    assert node.late_at == now + 2 * (TICK_EVERY + STALL)
+    assert not node.beat(node.late_at + 1)
+    assert node.stage is Stage.RETURNING
+
+
+def test_who_has_something_to_send_or_waits_for_an_answer_ticks_often() -> None:
+    room = Room("ab")
+    room.run_until(lambda: room["a"].is_quiet, within=5)
+    node = room["a"]
+    room.charge("a", owned_by("a", "a", "b")[0])
+    assert (node.is_quiet, node.beat(room.now)) == (False, False)
+    node.tick(room.now)  # sends it
+    room.run_until(lambda: node.is_quiet, within=5)
+    node.doubt("b", room.now)
+    assert (node.is_quiet, node.tick(room.now)) == (False, TICK_EVERY)  # a ping is under way
+
+
+def test_a_leaf_ticks_seldom_and_is_late_by_as_much() -> None:
+    room = Room("ab")
+    node = room.add("c", leaf=True)
+    room.join("c")
+    room.run_until(lambda: node.tick(room.now) == REST_EVERY, within=5)  # with no ping to send
+    assert node.beat_every == REST_EVERY
+    assert node.late_at == room.now + REST_EVERY + STALL
 
 
 def test_the_time_that_a_node_stood_still_is_not_taken_from_its_deadlines() -> None:

@@ -28,6 +28,10 @@ class Ticking:
         self.times: list[float] = []
         self.fault: Exception | None = None
         self.now = 0  # ns
+        self.beat_every = NS
+        self.quiet = False
+        self.beats = 0
+        self.upkeeps: list[int] = []
         self.piece = SLICE  # ns that a piece of work takes
         self.pieces: list[int] = []  # in each slice
         self.sync = SimpleNamespace(flush_due=self.flush_due, working=True)
@@ -51,6 +55,11 @@ class Ticking:
 
     work = tick
 
+    def beat(self, _now: int) -> bool:
+        """Note that it was called, and say if that is enough."""
+        self.beats += 1
+        return self.quiet
+
     def _noted(self) -> int:
         self.times.append(asyncio.get_running_loop().time())
         self.asked += self.asks
@@ -66,7 +75,7 @@ def pulse_of(ticking: Ticking) -> Ticker:
 @contextmanager
 def started(ticking: Ticking) -> Generator[Ticker]:
     pulse = pulse_of(ticking)
-    pulse.start()
+    pulse.start(ticking.upkeeps.append)
     yield pulse
     pulse.stop()
 
@@ -82,6 +91,36 @@ async def test_it_beats_when_the_cluster_says() -> None:
     with started(ticking):
         await eventually(lambda: len(ticking.times) >= 5)
     assert min(ticking.gaps) > 0.008
+
+
+async def test_while_nothing_happens_it_only_notes_that_it_runs() -> None:
+    ticking = Ticking(wait=3_600.0)
+    ticking.beat_every, ticking.quiet, ticking.piece = NS // 1_000, True, NS
+    with started(ticking):
+        await eventually(lambda: ticking.beats >= 3)
+        assert (len(ticking.times), ticking.upkeeps) == (1, [0])
+        ticking.now += 3_600 * NS  # then there is to be a tick, whatever happens
+        await eventually(lambda: len(ticking.times) == 2)
+        count = ticking.beats
+        await eventually(lambda: ticking.beats > count)
+        ticking.quiet = False
+        await eventually(lambda: len(ticking.times) >= 4)
+    assert len(ticking.upkeeps) == len(ticking.times)
+
+
+@pytest.mark.parametrize("happens", [Ticker.wake, Ticker.hurry])
+async def test_what_happens_calls_for_a_tick(happens: Callable[[Ticker], None]) -> None:
+    ticking = Ticking(wait=3_600.0)
+    ticking.beat_every, ticking.quiet, ticking.piece = NS // 1_000, True, NS
+    ticking.due = 7_200.0
+    ticking.sync.working = False
+    with started(ticking) as pulse:
+        await eventually(lambda: ticking.beats >= 3)
+        happens(pulse)
+        await eventually(lambda: len(ticking.times) == 2)
+        count = ticking.beats
+        await eventually(lambda: ticking.beats > count)
+        assert len(ticking.times) == 2
 
 
 async def test_work_pauses_after_each_slice_while_somebody_asks() -> None:

@@ -177,7 +177,8 @@ class Room:
             self.now += STEP
             for name in list(self.nodes):
                 if name not in self.stopped and self._next_tick[name] <= self.now:
-                    self._next_tick[name] = self.now + self.nodes[name].tick(self.now)
+                    node = self.nodes[name]
+                    self._next_tick[name] = self.now + min(node.tick(self.now), node.beat_every)
             self.deliver()
 
     def run_until(self, condition: Callable[[], object], within: float = 30) -> float:

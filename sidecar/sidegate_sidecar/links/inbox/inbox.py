@@ -90,7 +90,7 @@ class Inbox:
                 address_of(about, address)
         membership = self.cluster.membership
         membership.max_incarnation = max(int(time.time()), EPOCH) + MAX_AHEAD
-        membership.is_open = not self.cluster.place.joined
+        membership.believe(hearsay=not self.cluster.place.joined)
         try:
             self.cluster.step(name, message, self.clock(), host)
         except ValueError as error:

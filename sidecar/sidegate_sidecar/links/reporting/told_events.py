@@ -52,7 +52,7 @@ class ToldEvents:
             self.pass_on()
 
     def tick(self, now: int) -> None:
-        """Pass on what has come, if that is due. Called ten times a second; `now` in ns."""
+        """Pass on what has come, if that is due; `now` in ns."""
         if now - self._due >= 0:
             self._due = now + EVERY
             self.pass_on()

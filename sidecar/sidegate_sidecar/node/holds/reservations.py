@@ -13,6 +13,7 @@ from sidegate.protocol.holds.reservation_messages import Reserved
 from sidegate.protocol.messages import NOBODY
 from sidegate.reservations.reservation_desk import ReservationDesk
 from sidegate_sidecar.node.holds.one_check import OneCheck
+from sidegate_sidecar.node.share import gives_share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,7 +92,7 @@ class Reservations:
             return Reserved(asked.id, NOBODY, name, [0])
         now, parts = self._road.clock(), cluster.parts
         check = asked.key, limits.asked, asked.amount
-        if cluster.gives_share(fallback.policy):
+        if gives_share(cluster, fallback.policy):
             one = OneCheck(self._next_serial(), check)
             answer = self._local.by_share(one, parts, now)[0]
             return Reserved(asked.id, Source.LOCAL, name, answer, parts=parts)
