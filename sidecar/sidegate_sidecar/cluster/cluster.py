@@ -301,7 +301,7 @@ class Cluster:
     def is_quiet(self) -> bool:
         """Does nobody wait for the next tick? A message, and what is to be sent, call for one."""
         has_place = self.place.joined and self.stage in {Stage.MEMBER, Stage.LEAF}
-        return has_place and not (self.membership.is_busy or self.sync.has_changes)
+        return has_place and self.sync.is_quiet and not self.membership.is_busy
 
     @property
     def beat_every(self) -> int:

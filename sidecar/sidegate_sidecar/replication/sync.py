@@ -138,6 +138,11 @@ class Sync:
         return self._flush.has_changes
 
     @property
+    def is_quiet(self) -> bool:
+        """Is there nothing to send, to hear from others or to give back soon?"""
+        return self.copies.is_settled and not (self._flush.has_changes or self.rows.has_open)
+
+    @property
     def is_urgent(self) -> bool:
         """Is somebody to hear of a change at once?"""
         return self._flush.is_urgent
@@ -196,10 +201,7 @@ class Sync:
         return self._send(now)
 
     def reset_all(self, prefix: str, number: int, now: int) -> Sends:
-        """Begin to make the buckets of all keys full that begin so, here and on all nodes.
-
-        In the next ticks; others hear of it, whenever they are met, once it is done here.
-        """
+        """Begin to do the same for all keys that begin so; others hear once it is done here."""
         self._resetting.reset_all(prefix, number, now)
         return self._send(now)
 

@@ -3,8 +3,9 @@
 import pytest
 
 from sidegate.buckets.decision import OnUnreachable
-from sidegate.buckets.limits import SECOND
+from sidegate.buckets.limits import SECOND, parse_limits
 from sidegate.protocol.messages import Part, Pull, Pulled, Stay
+from sidegate.reservations.held_row import HeldRow
 from sidegate_ring.hashring import Ring
 from sidegate_sidecar.cluster.cluster import REST_EVERY, STALL, TICK_EVERY, Stage
 from sidegate_sidecar.cluster.place.place import JOIN_WITHIN, RETURN_WITHIN
@@ -205,6 +206,16 @@ def test_who_has_something_to_send_or_waits_for_an_answer_ticks_often() -> None:
     room.charge("a", owned_by("a", "a", "b")[0])
     assert (node.is_quiet, node.beat(room.now)) == (False, False)
     node.tick(room.now)  # sends it
+    room.run_until(lambda: node.is_quiet, within=5)
+    key = owned_by("a", "a", "b")[0]
+    node.sync.rows.reservations.open(
+        HeldRow(key, "n:1", parse_limits("1000/day"), 5, 5, room.now + SECOND)
+    )
+    room.run(0.9)
+    assert not node.is_quiet  # it is to be given back soon
+    room.run_until(lambda: node.is_quiet, within=5)
+    node.sync.copies.doubt()
+    assert not node.is_quiet  # others are to be asked, and answer
     room.run_until(lambda: node.is_quiet, within=5)
     node.doubt("b", room.now)
     assert (node.is_quiet, node.tick(room.now)) == (False, TICK_EVERY)  # a ping is under way

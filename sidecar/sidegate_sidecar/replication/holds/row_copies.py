@@ -95,6 +95,11 @@ class RowCopies:
         """Is something on its way, or to be sent, to a node that can be reached?"""
         return bool(self._boxes.get(name)) and self._usable(name)
 
+    @property
+    def has_open(self) -> bool:
+        """Is there a reservation that will expire, unless it is settled before?"""
+        return bool(self.reservations.rows.open)
+
     # --- what happens
 
     def ring_changed(self, ring: Ring) -> None:
