@@ -17,6 +17,11 @@ class LogLimiter:
         self._kept = 0
         self._since = 0.0  # when the first of these came
 
+    @property
+    def keeps_some(self) -> bool:
+        """Is there a line that nothing was said of yet?"""
+        return self._kept > 0
+
     def line(self, text: str, now: float) -> str:
         """Return a line with a word of those kept back before it, or "" to keep it back too."""
         if not self._takes(now):

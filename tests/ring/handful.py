@@ -1,6 +1,6 @@
 """A handful of real Memberships in one room: what one says the others hear at once, or not."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from random import Random
 
 from sidegate_ring.membership.membership import (
@@ -84,6 +84,13 @@ class Handful:
             self.now += TICK
             for name in self.nodes if only is None else only:
                 self.do(name, self.nodes[name].tick(self.now))
+
+    def run_until(self, condition: Callable[[], object], within: float = 60.0) -> None:
+        """Let time pass until something is so."""
+        end = self.now + within
+        while not condition():
+            assert self.now < end
+            self.run(TICK)
 
     def forget(self) -> None:
         """Look only at what comes from here on."""

@@ -223,7 +223,6 @@ class SimNode:
         elif isinstance(message, NODE_MESSAGES) and not isinstance(message, Forget):
             self.gossip += isinstance(message, Gossip)
             self.cluster.step(sender, message, self.clock())
-            self._quiet_until = 0
             if self.cluster.sync.working:
                 self._hurry()
 

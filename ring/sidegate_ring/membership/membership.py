@@ -113,7 +113,7 @@ class Membership:
         )
         self._last_id = 0
         first = randrange(1_000) / 1_000  # nodes that start together don't ping in step
-        self._probe_at = now + first * timing.probe_every
+        self.probe_at = now + first * timing.probe_every  # or as soon as it is called then
         self._news_at = now
         self._exchange_at = now + (1 + first) * timing.exchange_every / 2
         self._agree_at = now
@@ -152,8 +152,9 @@ class Membership:
 
     @property
     def is_busy(self) -> bool:
-        """Is a probe under way, or is there something to tell that others wait for?"""
-        return bool(self._probes) or (self._outgoing.has_news and bool(self._known.core))
+        """Is anybody suspected, or probed by who isn't a leaf, or is there something to tell?"""
+        in_doubt = self._updates.suspicions or (self._probes and not self.me.is_leaf)
+        return bool(in_doubt or (self._outgoing.has_news and self._known.core))
 
     def owners(self) -> tuple[str, ...]:
         """Return the sorted names of the nodes on the ring, this one included if it is on it."""
@@ -202,7 +203,7 @@ class Membership:
         return self._outcome()
 
     def tick(self, now: float) -> Effects:
-        """Do what is due. To be called twenty times a second, five times while it isn't busy."""
+        """Do what is due. To be called at `probe_at`, and 20 times a second, 5 unless `is_busy`."""
         for indirect in self._probes.unanswered(now):
             self._outgoing.talk(indirect.asker, SwimKind.NACK, indirect.id, indirect.target)
         self._care.look(now)
@@ -215,9 +216,8 @@ class Membership:
         self._spread(now)
         return self._outcome()
 
-    def on_connected(self, name: str, now: float) -> Effects:
+    def on_connected(self, name: str, _now: float) -> Effects:
         """Called when a link to a node came up, maybe an unknown one."""
-        del now
         if name != self.me.name:
             self._outgoing.greet(name, self._next_id())
         return self._outcome()
@@ -259,7 +259,7 @@ class Membership:
         self._probes.worsen(1)
         self._updates.extend(gap)
         self._care.extend(gap)
-        self._probe_at = now + self._timing.probe_within  # first hear what has been waiting for us
+        self.probe_at = now + self._timing.probe_within  # first hear what has been waiting for us
         self._reconnect_at = now + self._timing.reconnect_every
         self._exchange_at += gap
 
@@ -336,9 +336,9 @@ class Membership:
                 self._ask_others(probe)
             for probe in self._probes.failed(now):
                 self._give_up(probe, now)
-        if now < self._probe_at:
+        if now < self.probe_at:
             return
-        self._probe_at = now + slowed(self._timing.probe_every, self.health)
+        self.probe_at = now + slowed(self._timing.probe_every, self.health)
         self._probe(self._care.keeper or self._round.next(), now)
         for name in self._care.silent(now - SILENT_FOR * self._timing.probe_every):
             self._probe(name, now)

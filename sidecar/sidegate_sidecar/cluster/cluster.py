@@ -92,8 +92,7 @@ class Cluster:
     route: Ring | Detour | Nowhere = field(init=False)
     side: Side = field(init=False)
     rules: RulesHeld = field(init=False)
-    late_at: int = field(init=False)
-    """When the next tick is so late that this process must have stood still."""
+    late_at: int = field(init=False)  # when a tick is so late that this process has stood still
     place: Place = field(init=False)
     vouchers: Vouchers = field(default_factory=Vouchers)
     met: Acquaintances = field(default_factory=Acquaintances)
@@ -101,8 +100,7 @@ class Cluster:
     warming: Warming = field(default_factory=Warming)
 
     def __post_init__(self) -> None:
-        empty = self.make_ring(self.empty, (), {})
-        self.ring = self.route = empty
+        self.ring = self.route = self.make_ring(self.empty, (), {})
         self.rules = RulesHeld(self.name)
         self.membership = Membership(
             self.name,
@@ -116,7 +114,7 @@ class Cluster:
         self.side = Side(
             self.on_split, self.membership, self._has_no_voters, self._side_moved, self.now
         )
-        self.sync = Sync(self.name, self.table, self.transport.is_up, empty, self._was_reset)
+        self.sync = Sync(self.name, self.table, self.transport.is_up, self.ring, self._was_reset)
         self.place = Place(
             self.membership,
             self.sync,
@@ -294,14 +292,16 @@ class Cluster:
         return wait
 
     def _wait(self, now: int) -> int:
+        if self.sync.working:
+            return 0
         due = self.sync.flush_due(now) if self.sync.has_changes else self.sync.early.due(now)
-        return 0 if self.sync.working else min(REST_EVERY if self.is_quiet else TICK_EVERY, due)
+        rest = min(REST_EVERY, int(self.membership.probe_at * SECOND) - now) if self.is_quiet else 0
+        return min(max(rest, TICK_EVERY), due)
 
     @property
     def is_quiet(self) -> bool:
         """Does nobody wait for the next tick? A message, and what is to be sent, call for one."""
-        has_place = self.place.joined and self.stage in {Stage.MEMBER, Stage.LEAF}
-        return has_place and self.sync.is_quiet and not self.membership.is_busy
+        return self.place.is_settled and self.sync.is_quiet and not self.membership.is_busy
 
     @property
     def beat_every(self) -> int:
@@ -317,7 +317,7 @@ class Cluster:
     def notice(self, now: int) -> None:
         """Find out whether this process has stood still; to be called before anything is decided.
 
-        Others have stood in for it then, and it must not decide before they have told it.
+        Others have stood in for it then, so it must not decide before they have told it.
         """
         if now <= self.late_at:
             return

@@ -71,9 +71,9 @@ class Ticker:
         self._tick_in(self._cluster.sync.flush_due(self._clock()) * 1e-9)
 
     def hurry(self) -> None:
-        """Tick soon if there is work to do; to be called after whatever happens."""
-        self._quiet_until = 0
+        """Tick soon if there is work to do."""
         if self._cluster.sync.working:
+            self._quiet_until = 0
             self._tick_in(self._pause())
 
     def checked(self, now: int) -> None:

@@ -19,6 +19,11 @@ class LimitedLog:
         self._rest = rest
         self._lines = LogLimiter()
 
+    @property
+    def keeps_some(self) -> bool:
+        """Is there a line that wasn't told, nor counted in another?"""
+        return self._lines.keeps_some
+
     def warn(self, line: str, now: float) -> None:
         """Log a line, unless there were many."""
         if said := self._lines.line(line, now):

@@ -144,7 +144,7 @@ def test_a_refutation_reaches_everyone() -> None:
 def test_a_refutation_is_news_and_waits_for_no_ping() -> None:
     room = Handful("abcd")
     room.tell(room["a"], rumor("a", 10, SUSPECT, by="x"))
-    room["a"]._probe_at = room.now + 60
+    room["a"].probe_at = room.now + 60
     room.run(T.news_every + TICK, only="a")
     assert {record(room[name].members["a"]) for name in "bcd"} == {(11, ALIVE)}
 

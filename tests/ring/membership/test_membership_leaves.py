@@ -41,6 +41,16 @@ def test_a_leaf_pings_its_keeper_which_sends_no_pings_of_its_own() -> None:
     assert not any(to in LEAVES for _, to in pings)
 
 
+def test_a_leaf_is_not_busy_with_its_ping() -> None:
+    nodes = fleet()
+    nodes.run(5.0)
+    leaf, owner = nodes["p"], nodes["a"]
+    nodes.run_until(lambda: not (leaf.is_busy or owner.is_busy))
+    leaf.doubt("a", nodes.now)
+    owner.doubt("b", nodes.now)
+    assert (leaf.is_busy, owner.is_busy) == (False, True)
+
+
 def test_leaves_are_shared_among_all_owners() -> None:
     kept = Counter(keeper_of(f"pod-{at}", [f"n{it}" for it in range(10)]) for at in range(1_000))
     assert len(kept) == 10

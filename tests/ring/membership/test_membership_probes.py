@@ -204,7 +204,7 @@ def test_a_suspicion_that_another_confirms_lasts_less(accusers: str, seconds: fl
     for by in accusers:
         assert room["a"].me.living
         room.tell(room["a"], rumor("c", 10, SUSPECT, by=by))
-    room["a"]._probe_at = room.now + 60  # it doesn't look for itself
+    room["a"].probe_at = room.now + 60  # it doesn't look for itself
     room.run(seconds - 2 * TICK, only="a")
     assert room.state("c", by="a") == SUSPECT
     room.run(4 * TICK, only="a")
@@ -220,6 +220,23 @@ def test_a_confirmation_is_passed_on_but_changes_nothing() -> None:
     outcome = room["a"].tick(room.now + T.news_every)
     told = {it.by for _, gossip in outcome.sends for it in gossip.rumors if it.name == "d"}
     assert "y" in told
+
+
+def test_a_node_is_busy_while_somebody_is_probed_suspected_or_to_be_told_of() -> None:
+    room = Handful("abc")
+    room.run(5.0)
+    node = room["a"]
+    room.run_until(lambda: not node.is_busy)
+    room.deaf = {"b"}
+    room.do("a", node.doubt("b", room.now))
+    assert node.is_busy
+    room.run_until(lambda: room.state("b", by="a") == SUSPECT)
+    node._probes.clear()
+    while node._outgoing.has_news:
+        room.run(TICK)
+    assert node.is_busy  # the suspicion ends on time
+    room.run_until(lambda: room.state("b", by="a") == DEAD)
+    room.run_until(lambda: not node.is_busy)
 
 
 def test_one_who_has_left_declares_nobody_dead() -> None:

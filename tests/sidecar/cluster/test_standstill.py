@@ -4,9 +4,10 @@ import pytest
 
 from sidegate.buckets.decision import OnUnreachable
 from sidegate.buckets.limits import SECOND, parse_limits
-from sidegate.protocol.messages import Part, Pull, Pulled, Stay
+from sidegate.protocol.messages import Gossip, Part, Pull, Pulled, Stay
 from sidegate.reservations.held_row import HeldRow
 from sidegate_ring.hashring import Ring
+from sidegate_ring.membership.messages import SwimKind
 from sidegate_sidecar.cluster.cluster import REST_EVERY, STALL, TICK_EVERY, Stage
 from sidegate_sidecar.cluster.place.place import JOIN_WITHIN, RETURN_WITHIN
 from sidegate_sidecar.node.share import gives_share
@@ -228,6 +229,17 @@ def test_a_leaf_ticks_seldom_and_is_late_by_as_much() -> None:
     room.run_until(lambda: node.tick(room.now) == REST_EVERY, within=5)  # with no ping to send
     assert node.beat_every == REST_EVERY
     assert node.late_at == room.now + REST_EVERY + STALL
+
+
+def test_who_rests_pings_as_often_as_ever() -> None:
+    room = Room("ab")
+    room.add("c", leaf=True)
+    room.join("c")
+    room.run(3.0)
+    room.log.clear()
+    room.run(10.0)
+    pings = [it[0] for it in room.log if isinstance(it[2], Gossip) and it[2].kind == SwimKind.PING]
+    assert {it: pings.count(it) for it in "abc"} == {"a": 20, "b": 20, "c": 20}
 
 
 def test_the_time_that_a_node_stood_still_is_not_taken_from_its_deadlines() -> None:

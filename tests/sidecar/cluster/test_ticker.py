@@ -109,11 +109,10 @@ async def test_while_nothing_happens_it_only_notes_that_it_runs() -> None:
 
 
 @pytest.mark.parametrize("happens", [Ticker.wake, Ticker.hurry])
-async def test_what_happens_calls_for_a_tick(happens: Callable[[Ticker], None]) -> None:
+async def test_what_is_to_be_done_calls_for_a_tick(happens: Callable[[Ticker], None]) -> None:
     ticking = Ticking(wait=3_600.0)
     ticking.beat_every, ticking.quiet, ticking.piece = NS // 1_000, True, NS
     ticking.due = 7_200.0
-    ticking.sync.working = False
     with started(ticking) as pulse:
         await eventually(lambda: ticking.beats >= 3)
         happens(pulse)

@@ -82,6 +82,11 @@ class Place:
         }
 
     @property
+    def is_settled(self) -> bool:
+        """Has this node a place, or none by its own will, and nothing to wait for?"""
+        return self.joined and self.stage in {Stage.MEMBER, Stage.LEAF}
+
+    @property
     def is_told(self) -> bool:
         """Has this node been told what others decided for it, as far as they know its place?"""
         stays = self._stays and not self._is_untold

@@ -26,6 +26,11 @@ class HttpRefusals:
         self.counts: Counter[str] = Counter(dict.fromkeys(REASONS, 0))
         self._log = LimitedLog("refused HTTP requests: %s")
 
+    @property
+    def keeps_some(self) -> bool:
+        """Is there something that the log doesn't tell yet?"""
+        return self._log.keeps_some
+
     def add(self, reason: str, status: int, peer: str, now: float) -> None:
         """Count what was refused to somebody."""
         self.counts[reason] += 1

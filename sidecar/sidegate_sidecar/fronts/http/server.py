@@ -81,9 +81,13 @@ class HttpServer:
         self._next_look: asyncio.Handle | None = None
         self._look_due = 0.0
 
+    @property
+    def rests(self) -> bool:
+        """Is nobody there whose time could be over, and all told of who was?"""
+        return self._next_look is None
+
     async def start(self) -> None:
         """Serve from now on."""
-        self._look()
         self._accepting.start()
 
     async def stop(self) -> None:
@@ -105,6 +109,8 @@ class HttpServer:
         self.open.add(connection)
         displaced = self.unproven.admit(connection, peer)
         self.wait(connection)
+        if self.rests:
+            self._look_later()
         if displaced is not None:
             self.refused(displaced, "busy")
             displaced.abort()
@@ -245,15 +251,20 @@ class HttpServer:
         connection.reply(reply)
 
     def _look(self) -> None:
-        """End connections that are overdue, now and from now on.
+        """End connections that are overdue, now and as long as there are any.
 
         A look that comes late ends none: what they sent meanwhile is still to be read.
         """
+        self._next_look = None
         now = monotonic()
         self.refusals.tell_rest(now)
         if now - self._look_due < LATE:
             for connection in list(self.open):
                 connection.expire(now)
-        self._look_due = now + self.patience.look_every
-        loop = asyncio.get_running_loop()
-        self._next_look = loop.call_later(self.patience.look_every, self._look)
+        if self.open or self.refusals.keeps_some:
+            self._look_later()
+
+    def _look_later(self) -> None:
+        wait = self.patience.look_every
+        self._look_due = monotonic() + wait
+        self._next_look = asyncio.get_running_loop().call_later(wait, self._look)

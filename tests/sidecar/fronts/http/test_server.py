@@ -71,6 +71,23 @@ async def test_a_sidecar_that_stood_still_blames_nobody_for_it() -> None:
         await asker.until(ALIVE)
 
 
+async def test_a_port_where_nobody_is_wakes_nobody() -> None:
+    """It looks for who is overdue while there is anybody, and while refusals aren't told."""
+    async with impatient(head=0.05, idle=0.05, linger=0.05) as node:
+        await eventually(lambda: node.http_server.rests)
+        async with stranger(node, GET) as one:
+            await one.until(ALIVE)
+            await eventually(lambda: not node.http_server.rests)
+            assert await one.rest() == b""
+        await eventually(lambda: node.http_server.rests)
+        for _ in range(6):
+            async with stranger(node, b"nonsense\r\n\r\n") as one:
+                await one.rest()
+        await eventually(lambda: not node.http_server.open)
+        planned = node.http_server._look_due  # while they were there
+        await eventually(lambda: node.http_server._look_due > planned)
+
+
 async def test_who_asks_again_and_again_stays_a_moment() -> None:
     """A connection is kept for the next request, and closed when none comes."""
     async with impatient(idle=0.5) as node, stranger(node, GET) as one:
