@@ -246,10 +246,8 @@ class Sidecar:
             self._listeners.insert(0, Listener(unix, admission, partial(accept, is_unix=True)))
         for listener in self._listeners:
             await listener.start()
-        tell_events = self.sessions.told_events.tick
-        self.ticker.start(Upkeep(self.node, self.clock, time.time_ns, tell_events, _soon).tick)
+        self.ticker.start(Upkeep(self.node, self.clock, time.time_ns, self._keep_up, _soon).tick)
         self._run(self.discovery.run())
-        self._run(self.sessions.sweep())
         self._run(self._tell_ring())
         self._run(look_at_secrets(self.config))
         self._run(self.sessions.slots.run())
@@ -262,6 +260,10 @@ class Sidecar:
             log.warning("node %s: %s", self.config.name, NO_RING_SEED)
         if self.config.opens_on_split:
             log.warning("node %s: %s", self.config.name, OPENS_ON_SPLIT)
+
+    def _keep_up(self, now: int) -> None:
+        self.sessions.told_events.tick(now)
+        self.sessions.look()
 
     def _run(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -203,7 +203,7 @@ class Membership:
         return self._outcome()
 
     def tick(self, now: float) -> Effects:
-        """Do what is due. To be called at `probe_at`, and 20 times a second, 5 unless `is_busy`."""
+        """Do what is due. To be called at `probe_at`, and 20 times a second, 4 unless `is_busy`."""
         for indirect in self._probes.unanswered(now):
             self._outgoing.talk(indirect.asker, SwimKind.NACK, indirect.id, indirect.target)
         self._care.look(now)

@@ -58,7 +58,7 @@ __all__ = ["Cluster", "Stage"]
 log = logging.getLogger("sidegate")
 
 TICK_EVERY = SECOND // 20  # ns between two ticks at the most, or between two beats
-REST_EVERY = SECOND // 5  # ns between two ticks while nothing happens
+REST_EVERY = SECOND // 4  # ns between two ticks while nothing happens
 LONG = SECOND  # ns of standing still that somebody should hear of
 STALL = SECOND // 10  # ns that a tick may be late before others will have stood in for us
 

@@ -114,6 +114,7 @@ class Sessions:
         self.rules = RulesFeed()
         self._stuck: dict[Connection, float] = {}  # since when they don't read
         self._is_leaving = False
+        self._look_at = 0.0
         self.refusals = Refusals(node.counts.turned_away, asyncio.get_running_loop().time)
         self.patience = Timeouts()
         self.open: set[Connection] = set()
@@ -304,19 +305,19 @@ class Sessions:
         members = [(cluster.name, self._me.link), *living]
         return Roster(cluster.ring.digest, members, int(self._is_leaving))
 
-    async def sweep(self) -> None:
-        """Close connections that take too long over something, for ever.
+    def look(self) -> None:
+        """Close connections that take too long over something, if it is time to look for them.
 
         A look that comes late judges nobody: what they sent meanwhile is still to be read.
         """
-        clock = asyncio.get_running_loop().time
-        while True:
-            due = clock() + self.patience.look_every
-            await asyncio.sleep(self.patience.look_every)
-            self.refusals.say_rest()
-            if (now := clock()) - due < LATE:
-                self._end_handshakes(now)
-                self._end_overdue(now)
+        now = asyncio.get_running_loop().time()
+        if now < self._look_at:
+            return
+        self.refusals.say_rest()
+        if now - self._look_at < LATE:
+            self._end_handshakes(now)
+            self._end_overdue(now)
+        self._look_at = now + self.patience.look_every
 
     def _end_overdue(self, now: float) -> None:
         """Close the connections that take too long over something since they are up."""

@@ -171,7 +171,7 @@ class Counting:
     # --- once a second
 
     def tick(self) -> None:
-        """Begin to fold if that is due. Called ten times a second, by a leaf at rest five times.
+        """Begin to fold if that is due. Called ten times a second, by a node at rest four times.
 
         What is counted is of the moment when it is taken, so by as much too late.
         """

@@ -166,16 +166,16 @@ async def test_all_of_the_handshake_has_one_deadline(tmp_path: Path) -> None:
     """TLS and ours together: who takes its time over both is ended after one time, not two."""
     tls = OURS.issue(tmp_path, "n1")
     node = Process(config("n1", tls=tls))
-    node.sessions.patience = Timeouts(handshake=0.3, look_every=0.01)
+    node.sessions.patience = Timeouts(handshake=10.0, look_every=0.01)
     async with node:
         reader, writer = await asyncio.open_connection(node.link.host, node.link.port)
         (arrival,) = await eventually(lambda: list(node.sessions.admission))
-        arrival.since -= 0.25  # so long it has been silent
+        arrival.since -= 9.5  # so long it has been silent
         began = asyncio.get_running_loop().time()
         await writer.start_tls(tls.context())
         peer = Bare(reader, writer)
-        assert await peer.error() == Error("timeout", "no handshake within 0.3 s")
-        assert asyncio.get_running_loop().time() - began < 0.3
+        assert await peer.error() == Error("timeout", "no handshake within 10 s")
+        assert asyncio.get_running_loop().time() - began < 10.0
         writer.close()
 
 
