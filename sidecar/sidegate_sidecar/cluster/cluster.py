@@ -300,7 +300,7 @@ class Cluster:
 
     @property
     def is_quiet(self) -> bool:
-        """Does nobody wait for the next tick? A message, and what is to be sent, call for one."""
+        """Does nobody wait for the next tick? What is to be sent calls for one."""
         return self.place.is_settled and self.sync.is_quiet and not self.membership.is_busy
 
     @property
