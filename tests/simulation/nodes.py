@@ -170,7 +170,7 @@ class SimNode:
     def _tick(self) -> float:
         now = self.clock()
         if now < self._quiet_until and self.cluster.beat(now):
-            return self.cluster.beat_every / SECOND
+            return min(self.cluster.beat_every, self._quiet_until - now) / SECOND
         wait = self.cluster.tick(now)
         self._quiet_until = now + wait
         return min(wait, self.cluster.beat_every) / SECOND

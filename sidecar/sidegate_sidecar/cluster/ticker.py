@@ -96,7 +96,7 @@ class Ticker:
         try:
             now = self._clock()
             if now < self._quiet_until and self._cluster.beat(now):
-                wait = self._cluster.beat_every * 1e-9
+                wait = min(self._cluster.beat_every, self._quiet_until - now) * 1e-9
             else:
                 wait = self._tick_at(now) or self._rest(now)
         except Exception:  # there must be a next tick, whatever it was

@@ -108,6 +108,15 @@ async def test_while_nothing_happens_it_only_notes_that_it_runs() -> None:
     assert len(ticking.upkeeps) == len(ticking.times)
 
 
+async def test_a_tick_that_is_due_between_two_beats_comes_on_time() -> None:
+    ticking = Ticking(wait=0.15)
+    ticking.beat_every, ticking.quiet = NS // 10, True
+    with started(ticking) as pulse:
+        ticking.now += ticking.beat_every  # which is when it beats
+        await eventually(lambda: ticking.beats == 1)
+        assert pulse._at - asyncio.get_running_loop().time() < 0.05
+
+
 @pytest.mark.parametrize("happens", [Ticker.wake, Ticker.hurry])
 async def test_what_is_to_be_done_calls_for_a_tick(happens: Callable[[Ticker], None]) -> None:
     ticking = Ticking(wait=3_600.0)
