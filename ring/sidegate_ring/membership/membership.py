@@ -245,8 +245,8 @@ class Membership:
 
         In twice the time of a probe, however unwell this node is: it may be alone.
         """
-        probed = self._probes.targets()
         ends_at = now + 2 * self._timing.probe_every
+        probed = self._probes.hurry(now + self._timing.probe_within, ends_at)
         for name in [name for name in self._known.core if name not in probed]:
             id_ = self._next_id()
             self._probes.start(id_, name, now, ends_at)

@@ -89,8 +89,11 @@ class Probes:
         """Return the probe of this node that is under way."""
         return self._targets.get(target)
 
-    def targets(self) -> set[str]:
-        """Return the nodes whose probes are under way."""
+    def hurry(self, indirect_at: float, ends_at: float) -> set[str]:
+        """Have all that are under way end by then, however unwell we are; return whose they are."""
+        for probe in self._probes.values():
+            probe.indirect_at = min(probe.indirect_at, indirect_at)
+            probe.ends_at = min(probe.ends_at, ends_at)
         return {it.target for it in self._probes.values()}
 
     def late(self, now: float) -> list[Probe]:

@@ -105,6 +105,22 @@ def test_all_are_probed_at_once_in_twice_the_time_however_unwell_we_are() -> Non
     assert {room.state(it, by="a") for it in "bcde"} == {SUSPECT}
 
 
+def test_a_probe_that_was_to_take_its_time_ends_with_those_of_all() -> None:
+    """A node that is unwell may be alone: whom it gives four seconds it misses too late."""
+    room = Handful("abcd")
+    room.deaf = {"b"}
+    node = room["a"]
+    node._probes.worsen(T.health)
+    node._probe("b", room.now)
+    room.do("a", node.probe_all(room.now))
+    room.run(T.probe_within + TICK, only="a")
+    assert room.said(SwimKind.PING_REQ, "a")
+    room.run(2 * T.probe_every - T.probe_within - 5 * TICK, only="a")
+    assert room.state("b", by="a") == ALIVE
+    room.run(6 * TICK, only="a")
+    assert room.state("b", by="a") == SUSPECT
+
+
 def test_a_bad_way_between_two_is_not_taken_for_a_death() -> None:
     """The answer comes by way of another, and says so."""
     room = Handful("abc")

@@ -91,7 +91,7 @@ def test_full_buckets_are_forgotten_a_slice_in_each_turn_of_the_loop() -> None:
     kept = Kept()
     flood(kept.buckets, "api:", 2 * SLICE + 1)
     kept.now += 3_600 * 10**9
-    held = []
+    held: list[int] = []
     kept.upkeep.tick(kept.now)
     while kept.later:
         held.append(len(kept.buckets))
