@@ -301,7 +301,7 @@ class Cluster:
     @property
     def is_quiet(self) -> bool:
         """Does nobody wait for the next tick? What is to be sent calls for one."""
-        return self.place.is_settled and self.sync.is_quiet and not self.membership.is_busy
+        return self.side.is_quiet and self.place.is_settled and self.sync.is_quiet
 
     @property
     def beat_every(self) -> int:

@@ -5,6 +5,7 @@ import pytest
 from sidegate.buckets.decision import OnUnreachable
 from sidegate.buckets.limits import SECOND, parse_limits
 from sidegate.protocol.messages import Gossip, Part, Pull, Pulled, Stay
+from sidegate.protocol.standing_messages import OnSplit
 from sidegate.reservations.held_row import HeldRow
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership.messages import SwimKind
@@ -220,6 +221,15 @@ def test_who_has_something_to_send_or_waits_for_an_answer_ticks_often() -> None:
     room.run_until(lambda: node.is_quiet, within=5)
     node.doubt("b", room.now)
     assert (node.is_quiet, node.tick(room.now)) == (False, TICK_EVERY)  # a ping is under way
+
+
+def test_who_counts_nodes_never_rests() -> None:
+    """A split, and that it is over, is noticed within seconds."""
+    room = Room("ab", on_split=OnSplit.QUORUM)
+    room.run(5.0)
+    assert room["a"].place.is_settled
+    assert room["a"].sync.is_quiet
+    assert (room["a"].is_quiet, room["a"].tick(room.now)) == (False, TICK_EVERY)
 
 
 def test_a_leaf_ticks_seldom_and_is_late_by_as_much() -> None:

@@ -83,8 +83,9 @@ class Place:
 
     @property
     def is_settled(self) -> bool:
-        """Has this node a place, or none by its own will, and nothing to wait for?"""
-        return self.joined and self.stage in {Stage.MEMBER, Stage.LEAF}
+        """Has this node a place, or none by its own will, and nothing to wait for or to tell?"""
+        is_placed = self.joined and self.stage in {Stage.MEMBER, Stage.LEAF}
+        return is_placed and not self.membership.is_busy
 
     @property
     def is_told(self) -> bool:

@@ -99,6 +99,11 @@ class Side:
         living = self._membership.members
         return sum(not (it in living and living[it].living) for it in self.lost)
 
+    @property
+    def is_quiet(self) -> bool:
+        """Has nobody to look again soon? Where nodes are counted a split is noticed in time."""
+        return self.on_split is OnSplit.OPTIMISTIC
+
     # --- what happens
 
     def hear(self, sender: str, voters: Voters) -> Outgoing:
