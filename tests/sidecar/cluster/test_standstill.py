@@ -219,6 +219,9 @@ def test_who_has_something_to_send_or_waits_for_an_answer_ticks_often() -> None:
     node.sync.copies.doubt()
     assert not node.is_quiet  # others are to be asked, and answer
     room.run_until(lambda: node.is_quiet, within=5)
+    node.reset_all("login:", 1, room.now)
+    assert not node.is_quiet  # it is to walk through its buckets
+    room.run_until(lambda: node.is_quiet, within=5)
     node.doubt("b", room.now)
     assert (node.is_quiet, node.tick(room.now)) == (False, TICK_EVERY)  # a ping is under way
 
