@@ -63,7 +63,6 @@ class SimNode:
         self._wanted: set[str] = set()
         self._beat_at = 0.0
         self._beats = 0
-        self._quiet_until = 0  # on our clock: till then beats will do
         table = BucketTable()
         table.windows.set(WALL - self._offset + Random(name).randrange(-SKEW, SKEW))
         self.cluster = Cluster(
@@ -162,18 +161,10 @@ class SimNode:
 
     def _beat(self) -> None:
         self._beats += 1
-        wait = self._tick()
+        wait = self.cluster.tick(self.clock()) / SECOND
         self.values.tick()
         self.slots.tick()
         self._beat_in(max(wait, WORK))
-
-    def _tick(self) -> float:
-        now = self.clock()
-        if now < self._quiet_until and self.cluster.beat(now):
-            return min(self.cluster.beat_every, self._quiet_until - now) / SECOND
-        wait = self.cluster.tick(now)
-        self._quiet_until = now + wait
-        return min(wait, self.cluster.beat_every) / SECOND
 
     def _beat_in(self, wait: float) -> None:
         at = self.network.now + wait
@@ -194,7 +185,6 @@ class SimNode:
         self._hurry(wait)
 
     def _hurry(self, wait: float = 0.0) -> None:
-        self._quiet_until = 0
         if self.network.now + wait < self._beat_at:
             self._beats += 1
             self._beat_in(wait)

@@ -57,8 +57,8 @@ __all__ = ["Cluster", "Stage"]
 
 log = logging.getLogger("sidegate")
 
-TICK_EVERY = SECOND // 20  # ns between two ticks at the most, or between two beats
-REST_EVERY = SECOND // 4  # ns between two ticks while nothing happens
+TICK_EVERY = SECOND // 20  # ns between two ticks at the most
+REST_EVERY = SECOND // 4  # ns between two that do anything, while nothing happens
 LONG = SECOND  # ns of standing still that somebody should hear of
 STALL = SECOND // 10  # ns that a tick may be late before others will have stood in for us
 
@@ -93,6 +93,9 @@ class Cluster:
     side: Side = field(init=False)
     rules: RulesHeld = field(init=False)
     late_at: int = field(init=False)  # when a tick is so late that this process has stood still
+    ticked_at: int = field(init=False, default=0)  # when all was done that was due
+    rests_until: int = field(init=False, default=0)  # when something is due, if nothing happens
+    _tick_every: int = field(init=False)  # ns, at the most
     place: Place = field(init=False)
     vouchers: Vouchers = field(default_factory=Vouchers)
     met: Acquaintances = field(default_factory=Acquaintances)
@@ -101,6 +104,7 @@ class Cluster:
 
     def __post_init__(self) -> None:
         self.ring = self.route = self.make_ring(self.empty, (), {})
+        self._tick_every = REST_EVERY if self.leaf else TICK_EVERY  # who decides nothing has time
         self.rules = RulesHeld(self.name)
         self.membership = Membership(
             self.name,
@@ -266,6 +270,10 @@ class Cluster:
     def tick(self, now: int, has_time: Callable[[], bool] = lambda: False) -> int:
         """Do what is due, and work while there is time; return in how many ns to call again."""
         self.notice(now)
+        if now < self.rests_until and self.is_quiet:  # it only notes that it runs
+            self.begin(now)
+            return min(self.rests_until - now, self._tick_every)
+        self.ticked_at = now
         self._apply(self.membership.tick(now / SECOND), now)
         self._post(self.side.tick(now))
         self._probe_in_doubt(now)
@@ -288,7 +296,7 @@ class Cluster:
             self.sync.settle()
         self.place.proceed(now)
         wait = self._wait(now)
-        self.late_at = now + min(wait, self.beat_every) + self.stall
+        self.late_at = now + wait + self.stall
         return wait
 
     def _wait(self, now: int) -> int:
@@ -296,23 +304,14 @@ class Cluster:
             return 0
         due = self.sync.flush_due(now) if self.sync.has_changes else self.sync.early.due(now)
         rest = min(REST_EVERY, int(self.membership.probe_at * SECOND) - now) if self.is_quiet else 0
-        return min(max(rest, TICK_EVERY), due)
+        wait = min(max(rest, TICK_EVERY), due)
+        self.rests_until = now + wait
+        return min(wait, self._tick_every)
 
     @property
     def is_quiet(self) -> bool:
         """Does nobody wait for the next tick? What is to be sent calls for one."""
         return self.side.is_quiet and self.place.is_settled and self.sync.is_quiet
-
-    @property
-    def beat_every(self) -> int:
-        """Return in how many ns to tick or `beat`, at the most. A leaf decides nothing."""
-        return REST_EVERY if self.leaf else TICK_EVERY
-
-    def beat(self, now: int) -> bool:
-        """Note that this process runs, instead of a tick; False if there is to be one after all."""
-        self.notice(now)
-        self.begin(now)
-        return self.is_quiet
 
     def notice(self, now: int) -> None:
         """Find out whether this process has stood still; to be called before anything is decided.
@@ -331,7 +330,7 @@ class Cluster:
 
     def begin(self, now: int) -> None:
         """Count from now on: what came before, such as reading a file, was no standing still."""
-        self.late_at = now + self.beat_every + self.stall
+        self.late_at = now + self._tick_every + self.stall
 
     # --- what follows from it
 

@@ -34,8 +34,6 @@ class Ticker:
     asks anything, and pauses after each slice while somebody does. `asked` counts who has asked.
     While it `rests` there is work, and `checked` is to be called with each check: the next slice is
     best put behind an answer, and a busy node has no better timer.
-
-    A node at rest ticks seldom: between two ticks it beats, which only tells it that it runs.
     """
 
     def __init__(
@@ -55,10 +53,9 @@ class Ticker:
         self._sliced_at = 0  # how many had asked when the last one was over
         self._until = 0  # ns: the end of this turn's slice
         self._full_at = 0  # ns: when all is to be done that is due
-        self._quiet_until = 0  # ns: till then beats will do
 
     def start(self, upkeep: Callable[[int], None] = ignore) -> None:
-        """Tick from now on, and call `upkeep` with each full tick, for all that has no hurry.
+        """Tick from now on, and call `upkeep` when all is done that is due: what has no hurry.
 
         A timer of its own would wake a node at rest, which is most of what that takes.
         """
@@ -67,13 +64,11 @@ class Ticker:
 
     def wake(self) -> None:
         """Tick as soon as changes may be sent: at once, or when the last ones have had 100 ms."""
-        self._quiet_until = 0
         self._tick_in(self._cluster.sync.flush_due(self._clock()) * 1e-9)
 
     def hurry(self) -> None:
         """Tick soon if there is work to do."""
         if self._cluster.sync.working:
-            self._quiet_until = 0
             self._tick_in(self._pause())
 
     def checked(self, now: int) -> None:
@@ -95,10 +90,7 @@ class Ticker:
         self.rests = False
         try:
             now = self._clock()
-            if now < self._quiet_until and self._cluster.beat(now):
-                wait = min(self._cluster.beat_every, self._quiet_until - now) * 1e-9
-            else:
-                wait = self._tick_at(now) or self._rest(now)
+            wait = self._tick_at(now) or self._rest(now)
         except Exception:  # there must be a next tick, whatever it was
             log.exception("a fault in sidegate; please report it")
             wait = AFTER_FAULT
@@ -116,9 +108,9 @@ class Ticker:
         else:
             self._full_at = now + FULL_EVERY
             wait = self._cluster.tick(now, self._has_time)
-            self._upkeep(now)
-        self._quiet_until = now + wait
-        return min(wait, self._cluster.beat_every) * 1e-9
+            if self._cluster.ticked_at == now:
+                self._upkeep(now)
+        return wait * 1e-9
 
     def _has_time(self) -> bool:
         return self._clock() < self._until

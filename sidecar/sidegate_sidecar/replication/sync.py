@@ -139,9 +139,9 @@ class Sync:
 
     @property
     def is_quiet(self) -> bool:
-        """Is there nothing to send, to reset, to hear from others or to give back soon?"""
-        works = self._flush.has_changes or self._resetting.is_walking or self.rows.has_open
-        return self.copies.is_settled and not works
+        """Is there nothing to do, to send, to hear from others or to give back soon?"""
+        waits = self._flush.has_changes or self.rows.has_open or self.early.confirming.waits
+        return self.copies.is_settled and not waits and not self.working
 
     @property
     def is_urgent(self) -> bool:

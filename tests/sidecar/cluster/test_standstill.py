@@ -1,5 +1,7 @@
 """A node that stood still: it decides nothing before it was told what happened meanwhile."""
 
+from collections.abc import Callable
+
 import pytest
 
 from sidegate.buckets.decision import OnUnreachable
@@ -13,7 +15,7 @@ from sidegate_sidecar.cluster.cluster import REST_EVERY, STALL, TICK_EVERY, Stag
 from sidegate_sidecar.cluster.place.place import JOIN_WITHIN, RETURN_WITHIN
 from sidegate_sidecar.node.share import gives_share
 from tests.sidecar.cluster.owners import PATIENT, owned_by, stand_still
-from tests.support.in_memory.clusters import Room, nobody
+from tests.support.in_memory.clusters import YEARLY, Room, nobody
 
 
 def test_a_node_that_stood_still_hears_first_what_was_decided_in_its_place() -> None:
@@ -169,8 +171,10 @@ def test_a_node_that_wakes_without_its_links_decides_nothing_by_its_table() -> N
     assert not node.decides(mine)
     assert gives_share(node, OnUnreachable.LOCAL)
     room.stopped.clear()
+    room.lost = lambda it: "b" in it[:2]
     room.run(1.5)
     assert not node.decides(mine)
+    room.lost = nobody
     for other in "ac":
         room.connect("b", other)
     room.run_until(lambda: node.decides(mine), within=1)
@@ -190,40 +194,83 @@ def test_a_tick_that_is_a_little_late_is_no_standstill() -> None:
     assert node.late_at > late_at
 
 
-def test_a_beat_is_enough_while_nothing_happens_and_finds_a_standstill_as_a_tick_does() -> None:
+def test_a_node_at_rest_only_notes_that_it_runs_and_finds_a_standstill_as_ever() -> None:
     room = Room("ab")
-    room.run_until(lambda: room["a"].is_quiet, within=5)
-    node, now = room["a"], room.now
-    assert node.tick(now) == REST_EVERY
-    assert node.beat(now + TICK_EVERY + STALL)
-    assert node.late_at == now + 2 * (TICK_EVERY + STALL)
-    assert not node.beat(node.late_at + 1)
-    assert node.stage is Stage.RETURNING
-
-
-def test_who_has_something_to_send_or_waits_for_an_answer_ticks_often() -> None:
-    room = Room("ab")
-    room.run_until(lambda: room["a"].is_quiet, within=5)
     node = room["a"]
-    room.charge("a", owned_by("a", "a", "b")[0])
-    assert (node.is_quiet, node.beat(room.now)) == (False, False)
-    node.tick(room.now)  # sends it
     room.run_until(lambda: node.is_quiet, within=5)
-    key = owned_by("a", "a", "b")[0]
-    node.sync.rows.reservations.open(
-        HeldRow(key, "n:1", parse_limits("1000/day"), 5, 5, room.now + SECOND)
-    )
-    room.run(0.9)
-    assert not node.is_quiet  # it is to be given back soon
+    node.rests_until = 0
+    began = room.now
+    assert node.tick(began) == TICK_EVERY
+    rests_until = node.rests_until
+    assert began + TICK_EVERY < rests_until <= began + REST_EVERY
+    late = began + TICK_EVERY + STALL
+    assert node.tick(late) == min(TICK_EVERY, rests_until - late)
+    assert (node.ticked_at, node.late_at) == (began, late + TICK_EVERY + STALL)
+    node.tick(node.late_at + 1)
+    assert node.stage is Stage.RETURNING
+    assert node.ticked_at == late + TICK_EVERY + STALL + 1
+
+
+def test_what_is_due_between_two_ticks_of_a_node_at_rest_comes_on_time() -> None:
+    room = Room("ab")
+    node = room["a"]
     room.run_until(lambda: node.is_quiet, within=5)
-    node.sync.copies.doubt()
-    assert not node.is_quiet  # others are to be asked, and answer
+    node.rests_until = room.now + TICK_EVERY // 2  # as where a ping is due then
+    assert node.tick(room.now) == TICK_EVERY // 2
+
+
+def changes(room: Room, key: str) -> None:
+    room.charge("a", key)
+
+
+def reservation_is_open(room: Room, key: str) -> None:
+    row = HeldRow(key, "n:1", parse_limits("1000/day"), 5, 5, room.now + SECOND)
+    room["a"].sync.rows.reservations.open(row)
+
+
+def answer_waits_for_the_backup(room: Room, key: str) -> None:
+    room.charge("a", key)
+    room["a"].tick(room.now)
+    room["a"].confirm([(0, (key, YEARLY, 1))], room.now + SECOND // 2, lambda *_: None, room.now)
+    assert not room["a"].sync.has_changes
+
+
+def others_are_to_be_asked(room: Room, key: str) -> None:
+    assert key
+    room["a"].sync.copies.doubt()
+
+
+def buckets_are_to_be_reset(room: Room, key: str) -> None:
+    room["a"].reset_all(key, 1, room.now)
+
+
+def ping_is_under_way(room: Room, key: str) -> None:
+    assert key
+    room["a"].doubt("b", room.now)
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [
+        changes,
+        reservation_is_open,
+        answer_waits_for_the_backup,
+        others_are_to_be_asked,
+        buckets_are_to_be_reset,
+        ping_is_under_way,
+    ],
+)
+def test_who_has_something_to_do_or_waits_for_somebody_is_not_at_rest(
+    happens: Callable[[Room, str], None],
+) -> None:
+    room = Room("ab")
+    node = room["a"]
     room.run_until(lambda: node.is_quiet, within=5)
-    node.reset_all("login:", 1, room.now)
-    assert not node.is_quiet  # it is to walk through its buckets
+    happens(room, owned_by("a", "a", "b")[0])
+    assert not node.is_quiet
+    node.tick(room.now)
+    assert node.ticked_at == room.now
     room.run_until(lambda: node.is_quiet, within=5)
-    node.doubt("b", room.now)
-    assert (node.is_quiet, node.tick(room.now)) == (False, TICK_EVERY)  # a ping is under way
 
 
 def test_who_counts_nodes_never_rests() -> None:
@@ -240,7 +287,6 @@ def test_a_leaf_ticks_seldom_and_is_late_by_as_much() -> None:
     node = room.add("c", leaf=True)
     room.join("c")
     room.run_until(lambda: node.tick(room.now) == REST_EVERY, within=5)  # with no ping to send
-    assert node.beat_every == REST_EVERY
     assert node.late_at == room.now + REST_EVERY + STALL
 
 

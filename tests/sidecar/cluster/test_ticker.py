@@ -28,9 +28,8 @@ class Ticking:
         self.times: list[float] = []
         self.fault: Exception | None = None
         self.now = 0  # ns
-        self.beat_every = NS
-        self.quiet = False
-        self.beats = 0
+        self.ticked_at = 0
+        self.rests = False
         self.upkeeps: list[int] = []
         self.piece = SLICE  # ns that a piece of work takes
         self.pieces: list[int] = []  # in each slice
@@ -45,20 +44,18 @@ class Ticking:
         """Return in how many ns changes are to be sent."""
         return int(self.due * NS)
 
-    def tick(self, _now: int, has_time: Callable[[], bool]) -> int:
+    def tick(self, now: int, has_time: Callable[[], bool]) -> int:
         """Do nothing for as long as there is time, but note it."""
+        self.ticked_at = -1 if self.rests else now
+        return self.work(now, has_time)
+
+    def work(self, _now: int, has_time: Callable[[], bool]) -> int:
+        """As `tick`."""
         self.pieces.append(0)
         while has_time():
             self.pieces[-1] += 1
             self.now += self.piece
         return self._noted()
-
-    work = tick
-
-    def beat(self, _now: int) -> bool:
-        """Note that it was called, and say if that is enough."""
-        self.beats += 1
-        return self.quiet
 
     def _noted(self) -> int:
         self.times.append(asyncio.get_running_loop().time())
@@ -93,42 +90,16 @@ async def test_it_beats_when_the_cluster_says() -> None:
     assert min(ticking.gaps) > 0.008
 
 
-async def test_while_nothing_happens_it_only_notes_that_it_runs() -> None:
-    ticking = Ticking(wait=3_600.0)
-    ticking.beat_every, ticking.quiet, ticking.piece = NS // 1_000, True, NS
+async def test_upkeep_goes_with_ticks_that_do_what_is_due() -> None:
+    ticking = Ticking(wait=0.001)
+    ticking.rests, ticking.piece = True, NS
     with started(ticking):
-        await eventually(lambda: ticking.beats >= 3)
-        assert (len(ticking.times), ticking.upkeeps) == (1, [0])
-        ticking.now += 3_600 * NS  # then there is to be a tick, whatever happens
-        await eventually(lambda: len(ticking.times) == 2)
-        count = ticking.beats
-        await eventually(lambda: ticking.beats > count)
-        ticking.quiet = False
-        await eventually(lambda: len(ticking.times) >= 4)
-    assert len(ticking.upkeeps) == len(ticking.times)
-
-
-async def test_a_tick_that_is_due_between_two_beats_comes_on_time() -> None:
-    ticking = Ticking(wait=0.15)
-    ticking.beat_every, ticking.quiet = NS // 10, True
-    with started(ticking) as pulse:
-        ticking.now += ticking.beat_every  # which is when it beats
-        await eventually(lambda: ticking.beats == 1)
-        assert pulse._at - asyncio.get_running_loop().time() < 0.05
-
-
-@pytest.mark.parametrize("happens", [Ticker.wake, Ticker.hurry])
-async def test_what_is_to_be_done_calls_for_a_tick(happens: Callable[[Ticker], None]) -> None:
-    ticking = Ticking(wait=3_600.0)
-    ticking.beat_every, ticking.quiet, ticking.piece = NS // 1_000, True, NS
-    ticking.due = 7_200.0
-    with started(ticking) as pulse:
-        await eventually(lambda: ticking.beats >= 3)
-        happens(pulse)
-        await eventually(lambda: len(ticking.times) == 2)
-        count = ticking.beats
-        await eventually(lambda: ticking.beats > count)
-        assert len(ticking.times) == 2
+        await eventually(lambda: len(ticking.times) >= 3)
+        assert ticking.upkeeps == []
+        ticking.rests = False
+        count = len(ticking.times)
+        await eventually(lambda: len(ticking.times) >= count + 3)
+    assert len(ticking.upkeeps) == len(ticking.times) - count
 
 
 async def test_work_pauses_after_each_slice_while_somebody_asks() -> None:

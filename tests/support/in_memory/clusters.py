@@ -178,7 +178,7 @@ class Room:
             for name in list(self.nodes):
                 if name not in self.stopped and self._next_tick[name] <= self.now:
                     node = self.nodes[name]
-                    self._next_tick[name] = self.now + min(node.tick(self.now), node.beat_every)
+                    self._next_tick[name] = self.now + node.tick(self.now)
             self.deliver()
 
     def run_until(self, condition: Callable[[], object], within: float = 30) -> float:

@@ -43,6 +43,11 @@ class Confirming:
         self._late: set[str] = set()
         self._count = 0  # of checks
 
+    @property
+    def waits(self) -> bool:
+        """Does anybody wait for another node to know?"""
+        return bool(self._waiting)
+
     def due(self, now: int) -> int:
         """Return in how many ns somebody has waited long enough."""
         until = min((it.until for it in self._waiting.values()), default=NEVER + now)
