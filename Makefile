@@ -23,6 +23,8 @@ DOCS := $(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env \
 
 # The project names its own virtual environment; one that happens to be active has no say.
 unexport VIRTUAL_ENV
+# Whoever starts a sidecar compiles 600 modules otherwise, each time: half of what that takes.
+unexport PYTHONDONTWRITEBYTECODE
 # pyright runs on the node of its own wheel, and doesn't ask npm whether there is a newer one.
 export PYRIGHT_PYTHON_GLOBAL_NODE := 0
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1

@@ -83,6 +83,7 @@ def main() -> int:
     plan = _plan(sys.argv[1:])
     for name in [name for name in os.environ if name.startswith("SIDEGATE_")]:
         del os.environ[name]  # our sidecars are nobody else's
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # they start as installed ones do
     logging.getLogger("sidegate").setLevel(logging.ERROR)  # that sidecars end is what we want
     console = Console(record=True, width=WIDTH)
     quiet = Quiet()
