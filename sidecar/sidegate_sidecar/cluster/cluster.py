@@ -27,6 +27,7 @@ from sidegate_ring.membership.membership import (
     Timing,
 )
 from sidegate_ring.membership.messages import role_of
+from sidegate_sidecar.cluster.place.backoff import Backoff
 from sidegate_sidecar.cluster.place.newcomers import Newcomers
 from sidegate_sidecar.cluster.place.place import Place, ignore
 from sidegate_sidecar.cluster.place.stages import Stage
@@ -130,6 +131,7 @@ class Cluster:
             leaf=self.leaf,
             tag=self.tag,
             incarnation=self.incarnation,
+            backoff=Backoff(self.randrange),
         )
         self.begin(self.now)
 
@@ -143,7 +145,6 @@ class Cluster:
     def _side_moved(self, are_back: bool, now: int) -> None:
         self.on_side()  # which may be another function by now
         if are_back:  # as after a standstill: others have decided what it doesn't know
-            self.sync.copies.doubt()
             self.place.stood_still(0, now)
         self._reroute()
 
@@ -181,8 +182,7 @@ class Cluster:
         self.met.connected(name, effects)
         self._apply(effects, now)
         self._post(self.side.tell(name))
-        if self.stage is Stage.RETURNING:
-            self.place.ask_again()
+        self.place.connected(name)
         self._post(self.sync.tick(now))  # it may be owed something
 
     def on_disconnected(self, name: str, now: int) -> None:
@@ -325,7 +325,6 @@ class Cluster:
         level = logging.WARNING if gap >= LONG else logging.DEBUG  # short ones are for metrics
         log.log(level, "node %s: stood still for %.2f s", self.name, gap / SECOND)
         self.membership.on_resume(gap / SECOND, now / SECOND)
-        self.sync.copies.doubt()
         self.place.stood_still(gap, now)
 
     def begin(self, now: int) -> None:

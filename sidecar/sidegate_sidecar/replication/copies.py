@@ -48,6 +48,7 @@ class Copies:
         self._pulled: set[str] = set()  # nodes that have sent what is ours on this ring:
         self._pulled_for = self._rings[0]
         self._asked: dict[str, int] = {}  # when
+        self._asks_from = 0
         self._debounce = Debounce()
 
     @property
@@ -134,12 +135,16 @@ class Copies:
         self._confirmed.clear()
         self._unsure.clear()
 
-    def doubt(self) -> None:
-        """Take nothing for a copy before all others have confirmed it: we stood still."""
+    def doubt(self, until: int = 0) -> None:
+        """Take nothing for a copy before all others have confirmed it: we stood still.
+
+        They are asked from `until` on.
+        """
         self._rings = [Ring(), self._ring]
         self._lacks = True
         self._begin_anew()
         self._asked.clear()
+        self._asks_from = max(self._asks_from, until)
 
     def fall_behind(self, name: str) -> None:
         """Called when a node decides while we can't hear it, as others say."""
@@ -201,7 +206,7 @@ class Copies:
         self._look()
         if self.is_settled and not self._behind:
             return []
-        if len(self._ring) > FEW and self._debounce.holds(now):
+        if now < self._asks_from or (len(self._ring) > FEW and self._debounce.holds(now)):
             return []
         due = [
             name

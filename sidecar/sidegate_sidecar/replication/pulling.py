@@ -16,7 +16,7 @@ class Pulling:
 
     def __init__(self, usable: Callable[[str], bool]) -> None:
         self.waiting: set[str] = set()  # nodes that we asked for our part, and that aren't done
-        self.missed = False  # did one of them break off?
+        self.missed: set[str] = set()  # those of them that broke off
         self._part = Part.REST  # that was asked for last
         self._usable = usable
         self._number = 0
@@ -27,9 +27,15 @@ class Pulling:
         self._number = number
         self._part = part
         self._since = None
-        self.missed = False
+        self.missed.clear()
         self.waiting = {name for name in names if self._usable(name)}
         return self._questions()
+
+    def ask_also(self, name: str) -> list[tuple[str, Pull]]:
+        """Ask one more, that could not be reached when the others were asked."""
+        self.missed.discard(name)
+        self.waiting.add(name)
+        return [(name, Pull(self._number, self._part))]
 
     def ask_again(self, now: int) -> list[tuple[str, Pull]]:
         """Ask again those from whom nothing has come for long, on a link that didn't break."""
@@ -60,5 +66,6 @@ class Pulling:
 
     def on_disconnected(self, name: str) -> None:
         """Expect nothing from a node any more."""
-        self.missed |= name in self.waiting
-        self.waiting.discard(name)
+        if name in self.waiting:
+            self.waiting.discard(name)
+            self.missed.add(name)

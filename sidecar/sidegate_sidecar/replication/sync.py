@@ -96,7 +96,7 @@ class Sync:
         boxes, newcomers = self._outboxes, self._walk.pullers
         self._flush = Flush(name, ring, usable, boxes, newcomers)
         self.changed, self.unsent = self._flush.changed, self._flush.unsent
-        self._pulling = Pulling(usable)
+        self.pulling = Pulling(usable)
         self._sending = Sending(boxes, self._ledgers, self.resets, newcomers, usable)
         self.early = Early(self._flush, self._sending, usable)
         self.copies = Copies(name)
@@ -151,12 +151,12 @@ class Sync:
     @property
     def waiting(self) -> set[str]:
         """Return the nodes that were asked for our part, and that aren't done."""
-        return self._pulling.waiting
+        return self.pulling.waiting
 
     @property
     def left_to_pull(self) -> Part:
         """What is left to ask others for: all, while somebody hasn't sent all, or broke off."""
-        return self._pulling.left
+        return self.pulling.left
 
     @property
     def is_pulled(self) -> bool:
@@ -241,7 +241,7 @@ class Sync:
 
     def gone(self, name: str) -> None:
         """Expect nothing from a node any more, and send it nothing."""
-        self._pulling.on_disconnected(name)
+        self.pulling.on_disconnected(name)
         for it in (self._outboxes, self.rows, self._inquiries, self._ledgers, self._resetting):
             it.drop(name)
         self.early.unreachable(name)
@@ -252,7 +252,7 @@ class Sync:
     def unreachable(self, name: str, now: int) -> None:
         """Called when what was on its way to a node is lost."""
         self.early.unreachable(name)
-        self._pulling.on_disconnected(name)
+        self.pulling.on_disconnected(name)
         self.copies.unreachable(name)
         self._outboxes.unreachable(name, now)
         self.rows.unreachable(name, now)
@@ -267,7 +267,7 @@ class Sync:
         """Ask nodes for what will be ours; `waiting` is empty when all have sent it."""
         if part is Part.ALL:
             self.copies.pull(self.ring.with_node(self.name))
-        return [*self._pulling.ask(names, part, self._sending.next_id())]
+        return [*self.pulling.ask(names, part, self._sending.next_id())]
 
     def step(self, sender: str, message: NodeMessage, now: int) -> Sends:
         """Handle a message. ValueError for buckets that make no sense."""
@@ -287,7 +287,7 @@ class Sync:
                 self._ledgers.settle(sender, message, now)
             case Pull():
                 self._pulled_by(sender, message, now)
-            case Pulled() if self._pulling.answered(sender, message.id):
+            case Pulled() if self.pulling.answered(sender, message.id):
                 self.copies.pulled(sender)
             case Confirm() | Confirmed():
                 self._hear_of_copies(sender, message)
@@ -311,7 +311,7 @@ class Sync:
 
         Who sent it is told when all of it is merged.
         """
-        self._pulling.came(now)
+        self.pulling.came(now)
         self.counts.merged += self._merging.merge(sender, message, now)
 
     def _hear_of_copies(self, sender: str, message: Confirm | Confirmed) -> None:
@@ -349,7 +349,7 @@ class Sync:
         for name in self._outboxes.bound():
             self._walk.lacks(name)
         outgoing += self.copies.questions(now, self._usable)
-        return outgoing + self._pulling.ask_again(now)
+        return outgoing + self.pulling.ask_again(now)
 
     def work(self, now: int) -> Sends:
         """Do a piece of work, of 0.1 ms: send what the windows have room for, or walk on.

@@ -6,12 +6,13 @@ import pytest
 
 from sidegate.buckets.decision import OnUnreachable
 from sidegate.buckets.limits import SECOND, parse_limits
-from sidegate.protocol.messages import Gossip, Part, Pull, Pulled, Stay
+from sidegate.protocol.messages import Confirm, Gossip, Part, Pull, Pulled, Stay
 from sidegate.protocol.standing_messages import OnSplit
 from sidegate.reservations.held_row import HeldRow
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership.messages import SwimKind
 from sidegate_sidecar.cluster.cluster import REST_EVERY, STALL, TICK_EVERY, Stage
+from sidegate_sidecar.cluster.place.backoff import CALM, FIRST, MOST
 from sidegate_sidecar.cluster.place.place import JOIN_WITHIN, RETURN_WITHIN
 from sidegate_sidecar.node.share import gives_share
 from tests.sidecar.cluster.owners import PATIENT, owned_by, stand_still
@@ -42,7 +43,7 @@ def test_a_node_that_stood_still_hears_first_what_was_decided_in_its_place() -> 
     assert node.route.nodes == ("a", "b", "c")
 
 
-def test_a_node_that_stands_still_once_more_asks_all_of_them_once_more() -> None:
+def test_a_node_that_stands_still_once_more_asks_all_of_them_once_more_a_little_later() -> None:
     """One that had told it everything may have decided for it since."""
     room = Room("abc", PATIENT)
     room.run(0.2)
@@ -52,10 +53,60 @@ def test_a_node_that_stands_still_once_more_asks_all_of_them_once_more() -> None
     room.stopped.clear()
     room.run_until(lambda: node.sync.waiting == {"a"}, within=1)
     stand_still(room, "b", 0.5)
-    assert (node.stage, node.sync.waiting) == (Stage.RETURNING, {"a", "c"})
+    assert (node.stage, node.sync.waiting) == (Stage.RETURNING, {"a"})
+    assert node.place.backoff.due is not None
     room.lost = nobody
     room.stopped.clear()
+    told = len(room.log)
+    waited = room.run_until(lambda: node.place.backoff.due is None, within=1)
+    assert FIRST / 2 <= waited * SECOND <= FIRST * 1.5 + TICK_EVERY
+    asked = [it[1] for it in room.log[told:] if it[0] == "b" and isinstance(it[2], Pull)]
+    assert asked == ["a", "c"]
     room.run_until(lambda: node.stage is Stage.MEMBER, within=3)
+
+
+def test_a_node_that_stands_still_all_the_time_asks_more_and_more_seldom() -> None:
+    """Else those on a machine that has too much to do would keep each other from ever being done.
+
+    Nobody would ask for anything else, and each question is for all others.
+    """
+    room = Room("abc", PATIENT)
+    room.run(0.2)
+    told, node = len(room.log), room["b"]
+    for _ in range(200):
+        stand_still(room, "b", 0.3)
+        room.stopped.clear()
+        room.run(0.1)
+    assert node.stage is Stage.RETURNING
+    sent = [type(it[2]) for it in room.log[told:] if it[0] == "b"]
+    assert 2 <= sent.count(Pull) <= 2 * 8
+    assert 2 <= sent.count(Confirm) <= 2 * 8
+    room.run_until(lambda: node.stage is Stage.MEMBER, within=MOST / SECOND)
+    stand_still(room, "b", 0.3)
+    assert node.place.backoff.due is not None
+    room.stopped.clear()
+    room.run_until(lambda: node.stage is Stage.MEMBER, within=MOST / SECOND)
+    room.run((CALM + 3 * MOST) / SECOND)
+    stand_still(room, "b", 0.3)
+    assert node.sync.waiting == {"a", "c"}  # as if it were the first time
+
+
+def test_a_link_that_comes_up_asks_who_is_there_and_nobody_else() -> None:
+    """Of n links that come up each would else ask n nodes."""
+    room = Room("abcd", PATIENT)
+    room.run(0.2)
+    node = room["b"]
+    room.lost = lambda it: isinstance(it[2], Pulled) and it[0] == "d"
+    stand_still(room, "b", 0.5)
+    room.stopped.clear()
+    room.run_until(lambda: node.sync.waiting == {"d"}, within=1)
+    room.disconnect("b", "c")
+    told = len(room.log)
+    room.connect("b", "c")
+    assert node.sync.waiting == {"c", "d"}
+    asked = [it[1] for it in room.log[told:] if it[0] == "b" and isinstance(it[2], Pull)]
+    assert asked == ["c"]
+    room.run_until(lambda: node.sync.waiting == {"d"}, within=1)
 
 
 @pytest.mark.parametrize("stage", [Stage.SETTLING, Stage.FLUSHING])

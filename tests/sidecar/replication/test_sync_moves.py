@@ -168,14 +168,14 @@ def test_nothing_is_expected_from_a_node_that_breaks_off_but_it_is_remembered(ho
     """Somebody else has to be asked for its part."""
     nodes = Syncs("abc")
     nodes["a"].pull("bc", Part.ALL)
-    assert not nodes["a"]._pulling.missed
+    assert not nodes["a"].pulling.missed
     if how == "gone":
         nodes["a"].gone("b")
     else:
         nodes["a"].unreachable("b", nodes.now)
-    assert (nodes["a"].waiting, nodes["a"]._pulling.missed) == ({"c"}, True)
+    assert (nodes["a"].waiting, nodes["a"].pulling.missed) == ({"c"}, {"b"})
     nodes["a"].pull("c", Part.REST)
-    assert not nodes["a"]._pulling.missed
+    assert not nodes["a"].pulling.missed
 
 
 def test_nobody_is_asked_who_cant_be_reached() -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from sidegate.protocol.messages import NodeMessage, Stay
     from sidegate_ring.membership.membership import Effects, Membership
+    from sidegate_sidecar.cluster.place.backoff import Backoff
     from sidegate_sidecar.cluster.routes.transport import Transport
     from sidegate_sidecar.replication.sync import Sync
 
@@ -62,6 +63,7 @@ class Place:
     leaf: bool
     tag: int
     incarnation: int
+    backoff: Backoff
     on_stage: Callable[[Stage], None] = ignore
     stage: Stage = Stage.STARTING
     joined: bool = False
@@ -137,28 +139,42 @@ class Place:
     def stood_still(self, gap: int, now: int) -> None:
         """Called after this process stood still for so long: others will have stood in for it.
 
-        It asks them what they decided meanwhile, though they had told it before all they knew. Who
-        has no place yet is sent each change anyhow, and has lost but the time.
+        It asks them what they decided meanwhile, though they had told it before all they knew: at
+        once, or as its `backoff` says. Who has no place yet is sent each change anyhow, and has
+        lost but the time.
         """
-        if self.stage in {Stage.MEMBER, Stage.RETURNING}:
+        if self.stage not in HOLDING | FLUSHING | {Stage.SETTLING}:
+            self.sync.copies.doubt()
+            self._deadline += gap
+            return
+        asks_at = self.backoff.stood_still(now)
+        self.sync.copies.doubt(asks_at)
+        if self.stage in HOLDING:
             self._enter(Stage.RETURNING, now, RETURN_WITHIN)
         elif self.stage is Stage.SETTLING:
-            self._deadline = now + SETTLE_WITHIN
+            self._deadline = asks_at + SETTLE_WITHIN
         else:
             self._deadline += gap
-            if self.stage not in FLUSHING:
-                return
             self._is_untold = True
-        self.ask_again()
         self.moved()
         self.proceed(now)
 
-    def ask_again(self) -> None:
+    def connected(self, name: str) -> None:
+        """Called when a link came up: what that node decided while we stood still, we lack."""
+        if self.stage is Stage.RETURNING and self.backoff.due is None and name in self.owners():
+            self.post(self.sync.pulling.ask_also(name))
+
+    def _ask_again(self) -> None:
         """Ask the owners that can be reached what they decided for us while we stood still.
 
         And for all that is ours, as long as one that was asked for it hasn't sent it.
         """
         self.post(self.sync.pull(self.owners(), self.sync.left_to_pull))
+
+    @property
+    def _waits(self) -> bool:
+        """Are others to say, or to be asked, what is ours and what they decided for us?"""
+        return bool(self.sync.waiting) or self.backoff.due is not None
 
     def shut_out(self, now: int) -> bool:
         """Give up the place at once: another node has it. False if there is none; `join` again.
@@ -206,7 +222,7 @@ class Place:
 
     def _seek_heir(self, now: int, *, overdue: bool) -> None:
         """Give up the place once another owner has promised to stay; until then wait for one."""
-        if self._is_untold and not (self.sync.waiting or self._out_of_reach()):
+        if self._is_untold and not (self._waits or self._out_of_reach()):
             self._is_untold = False
             self.moved()
         owners = [name for name in self.owners() if self.transport.is_up(name)]
@@ -289,17 +305,19 @@ class Place:
     def proceed(self, now: int) -> None:
         """Go on to the next stage when this one is done, or has taken too long."""
         overdue = now >= self._deadline
+        if self.backoff.take(now):
+            self._ask_again()
         match self.stage:
-            case Stage.JOINING if overdue or not self.sync.waiting:
-                self._passed(Stage.JOINING, now, overdue=bool(self.sync.waiting))
+            case Stage.JOINING if overdue or not self._waits:
+                self._passed(Stage.JOINING, now, overdue=self._waits)
                 self._take(now)
-            case Stage.SETTLING if overdue or not self.sync.waiting:
+            case Stage.SETTLING if overdue or not self._waits:
                 self._enter(Stage.MEMBER, now, 0 if overdue else SETTLE_WITHIN)
                 self.proceed(now)
             case Stage.MEMBER if not self.joined and (overdue or self._has_copies):
                 self.joined = True
-            case Stage.RETURNING if overdue or not (self.sync.waiting or self._out_of_reach()):
-                self._passed(Stage.RETURNING, now, overdue=bool(self.sync.waiting))
+            case Stage.RETURNING if overdue or not (self._waits or self._out_of_reach()):
+                self._passed(Stage.RETURNING, now, overdue=self._waits)
                 self._enter(Stage.MEMBER, now)
             case Stage.FLUSHING | Stage.WAITING:
                 self._seek_heir(now, overdue=overdue)
