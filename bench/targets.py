@@ -13,7 +13,7 @@ from bench.contenders.sidegate_client import ONE_HOP, TWO_HOPS
 from bench.fronts import forward_auth, http_checks
 from bench.lab.usage import MIB
 from bench.limits import leases, quotas
-from bench.parts import decisions, fastapi_app, front, reports, resp, values
+from bench.parts import decisions, fastapi_app, front, memory, reports, resp, values
 from bench.peers.contenders import BY_HAND, OURS
 from bench.peers.parts import clusters, peer_decisions
 from bench.peers.parts.overload import OVERLOAD
@@ -58,6 +58,7 @@ def targets(results: Results) -> list[Target]:
         *_cluster(results),
         *_light(results),
         *_fleet(results),
+        *_memory(results),
         *_beside_peers(results),
     ]
 
@@ -123,12 +124,12 @@ def _speed(results: Results) -> list[Target]:
         ),
         Target(
             "FastAPI requests/s when allowed, over bare",
-            0.9,
+            0.93,
             _ratio(_web(results, "sidegate allowed"), bare),
         ),
         Target(
             "FastAPI answers/s when denied, over bare",
-            1.0,
+            2.0,
             _ratio(_web(results, "sidegate denied"), bare),
         ),
     ]
@@ -290,6 +291,16 @@ def _fleet(results: Results) -> list[Target]:
         Target("processes of one fleet", figure("wanted") or 500.0, figure("processes")),
         Target("share of checks through its leaves that owners decided", 1.0, share),
     ]
+
+
+def _memory(results: Results) -> list[Target]:
+    (setting,) = results.settings(memory.PART) or [""]
+    ours, theirs = (
+        results.median(memory.PART, name, setting, "bytes_per_key")
+        for name in (memory.SIDECAR, memory.REDIS)
+    )
+    text = "bytes a key takes of a sidecar, over Redis with the script"
+    return [Target(text, 1.0, _ratio(ours, theirs), at_least=False)]
 
 
 def _beside_peers(results: Results) -> list[Target]:

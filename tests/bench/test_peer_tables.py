@@ -2,6 +2,7 @@
 
 from io import StringIO
 
+from bench.parts import memory
 from bench.peers.contenders import OURS
 from bench.peers.parts import clusters, peer_decisions, peer_memory, peer_web
 from bench.peers.web import BARE
@@ -27,6 +28,16 @@ def figures() -> Results:
         results.add(clusters.PART, "sidegate", scene.title, 0, **figures)
     results.skipped["gubernator"] = "gubernator v1: go is not installed"
     return results
+
+
+def test_a_target_is_met_missed_or_not_measured() -> None:
+    results = figures()
+    for name, held in ((memory.SIDECAR, 144.0), (memory.REDIS, 136.0)):
+        results.add(memory.PART, name, "1,000 keys", 0, bytes_per_key=held)
+    met = {it.text: (it.measured, it.met) for it in targets(results)}
+    text = "bytes a key takes of a sidecar, over Redis with the script"
+    assert met[text] == (144.0 / 136.0, False)
+    assert met["processes of one fleet"] == (None, None)
 
 
 def test_all_parts_have_their_tables_and_skips_their_reason() -> None:
