@@ -68,6 +68,11 @@ class Copies:
         """
         return self._lacks
 
+    @property
+    def has_strangers(self) -> bool:
+        """Is somebody new on the ring who may have decided elsewhere, and hasn't sent all of it?"""
+        return not self._strangers <= self._gone
+
     def hold(self, key: str) -> bool:
         """Tell if what the owner of a key decides is known here, as of the last sync.
 

@@ -85,7 +85,8 @@ class Sync:
         self.resets = KnownResets()
         self.decided = Decided()
         self._merging = Merging(table, self.resets)
-        self._settling = Settling(table, self.decided, self.resets)
+        self.copies = Copies(name)
+        self._settling = Settling(table, self.decided, self.resets, self.copies)
         self.ring = ring
         self.keep_short = False  # send short debts too, since this node is about to leave
         self._usable = usable
@@ -99,7 +100,6 @@ class Sync:
         self.pulling = Pulling(usable)
         self._sending = Sending(boxes, self._ledgers, self.resets, newcomers, usable)
         self.early = Early(self._flush, self._sending, usable)
-        self.copies = Copies(name)
         self._inquiries = Inquiries()
         self.rows = RowCopies(
             *(table, self._settling, self._flush, self._sending, self._owns, self.stood_in)

@@ -209,6 +209,26 @@ def test_what_was_charged_in_the_owners_place_gets_to_it_when_it_is_there_again(
     assert nodes["a"].over_admitted == 0
 
 
+def test_what_was_charged_on_top_of_a_copy_that_the_owner_lacks_is_kept() -> None:
+    """Two sides meet: the backup hears of the other one's 5 before the owner does, and charges 2.
+
+    The owner, which may not decide yet, settles these 2, and only then is sent the 5.
+    """
+    nodes = Syncs("abc")
+    key = key_of("abc", "a", "b", "c")
+    nodes.cut.add(frozenset("ac"))
+    nodes.ring_is("ab", "ab")
+    nodes.ring_is("abc", "ab")
+    nodes.charge("c", key, cost=5)
+    nodes.tick(100)
+    assert nodes.holders(key) == {"b", "c"}
+    nodes.stand_in("b", key, cost=2)
+    nodes.tick(100)
+    nodes.cut.clear()
+    nodes.settle()
+    assert nodes.tokens("a", key) == nodes.tokens("b", key) == 7
+
+
 def test_over_admission_is_what_both_have_charged_beyond_the_burst() -> None:
     """8 by the owner and 7 by a backup that didn't hear of them, of 10: 5 too many, told once."""
     nodes = Syncs("ab")

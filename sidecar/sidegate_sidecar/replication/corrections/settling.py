@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sidegate.buckets.limits import parse_limits
 from sidegate.protocol.messages import require_key
@@ -13,17 +13,26 @@ if TYPE_CHECKING:
     from sidegate.buckets.buckets import BucketTable
     from sidegate.buckets.limits import Limit, Limits
     from sidegate.protocol.messages import Account, Charge, StoodIn
+    from sidegate_sidecar.replication.copies import Copies
     from sidegate_sidecar.replication.corrections.decided import Decided
     from sidegate_sidecar.replication.corrections.resets import KnownResets
+
+
+LATE: Final = 50 * 10**6
+"""By so much (ns) a sender's bucket may look larger than ours for being on its way. Were it merged
+for that, what is told again and again would never be paid."""
 
 
 class Settling:
     """Counts each check of a key of ours once, whoever has decided it."""
 
-    def __init__(self, table: BucketTable, decided: Decided, resets: KnownResets) -> None:
+    def __init__(
+        self, table: BucketTable, decided: Decided, resets: KnownResets, copies: Copies
+    ) -> None:
         self._table = table
         self._decided = decided
         self._resets = resets
+        self._copies = copies
         self.over_admitted = 0.0  # tokens beyond a limit, as far as we were told
 
     def settle_all(self, sender: str, rows: Sequence[StoodIn], now: int) -> list[Account]:
@@ -54,8 +63,8 @@ class Settling:
         self._table.take(key, limits, 0, now)  # if they carry, its buckets are theirs by a look
         more, twice = self._compare(sender, charges)
         return [
-            (limit.text, key, twice, self._add(key, limit, more, most, now))
-            for limit, most in zip(limits.items, debts, strict=True)
+            (limit.text, key, twice, self._add(key, limit, more, theirs, twice, now))
+            for limit, theirs in zip(limits.items, debts, strict=True)
         ]
 
     def _compare(self, sender: str, charges: list[Charge]) -> tuple[int, int]:
@@ -75,12 +84,23 @@ class Settling:
                 twice += tokens
         return more, twice
 
-    def _add(self, key: str, limit: Limit, more: int, most: int, now: int) -> int:
-        """Change a bucket by tokens, but by no more than `most` ns; return its debt (ns).
+    def _add(self, key: str, limit: Limit, more: int, theirs: int, twice: int, now: int) -> int:
+        """Change a bucket by tokens, but by no more than the sender's debt; return its debt (ns).
 
         What is paid by now for the sender doesn't count any more.
         """
-        self._change(key, limit, min(more * limit.interval, most * limit.scale), now)
+        self._change(key, limit, min(more * limit.interval, theirs * limit.scale), now)
+        debt = self._owed(key, limit, now)
+        theirs -= -(-twice * limit.interval // limit.scale)
+        if theirs - debt > LATE and self._copies.has_strangers and limit.period is None:
+            # It charged on top of what a stranger sent it, and not us yet. When that comes the
+            # larger debt counts, and these charges would be lost. Not so after a standstill of
+            # ours: this has lain here as long. (And nobody says which window a quota's is of.)
+            self._table.merge(key, limit, theirs, now)
+            debt = self._owed(key, limit, now)
+        return debt
+
+    def _owed(self, key: str, limit: Limit, now: int) -> int:
         return sum(self._table.debts(limit.text, (key,), now, 0)[1])
 
     def refund(

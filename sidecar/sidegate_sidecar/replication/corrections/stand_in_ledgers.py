@@ -86,8 +86,20 @@ class StandInLedger:
             if not room:
                 break
         self._number, self._sent_at = number, now
-        rows = [_row(key, text, it, table, now) for (key, text), it in self._flying.items()]
+        rows = [self._row(key, text, it, table, now) for (key, text), it in self._flying.items()]
         return Charged(number, rows)
+
+    def _row(
+        self, key: str, text: str, charges: list[Charge], table: BucketTable, now: int
+    ) -> StoodIn:
+        """Return what is told of a key; its debts are those without what other rows tell."""
+        told = sum(tokens for *_, tokens in charges)
+        debts: list[int] = []
+        for limit in parse_limits(text).items:
+            others = self._owed.get((limit.text, key), 0) - told * limit.interval
+            debt = _debt(key, limit.text, table, now)
+            debts.append(max(debt - max(others, 0) // limit.scale, 0))
+        return key, text, debts, charges
 
     def settle(self, message: Settled, table: BucketTable, now: int) -> None:
         """Take back what counted twice, and take over what the owner knows.
@@ -131,11 +143,6 @@ class StandInLedger:
     def lag(self, now: int) -> int:
         """Return how long the oldest check has waited to be settled, in ns, or a bit more."""
         return now - self._since if self else 0
-
-
-def _row(key: str, text: str, charges: list[Charge], table: BucketTable, now: int) -> StoodIn:
-    limits = parse_limits(text).items
-    return key, text, [_debt(key, limit.text, table, now) for limit in limits], charges
 
 
 def _debt(key: str, text: str, table: BucketTable, now: int) -> int:

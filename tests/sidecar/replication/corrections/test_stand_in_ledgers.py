@@ -5,9 +5,11 @@ import pytest
 from sidegate.buckets.buckets import BucketTable
 from sidegate.buckets.limits import parse_limits
 from sidegate.protocol.messages import Charged, Settled
+from sidegate_ring.hashring import Ring
+from sidegate_sidecar.replication.copies import Copies
 from sidegate_sidecar.replication.corrections.decided import Decided
 from sidegate_sidecar.replication.corrections.resets import KnownReset, KnownResets
-from sidegate_sidecar.replication.corrections.settling import Settling
+from sidegate_sidecar.replication.corrections.settling import LATE, Settling
 from sidegate_sidecar.replication.corrections.stand_in_ledgers import (
     CHARGES_A_MESSAGE,
     MAX_CHARGES,
@@ -28,9 +30,14 @@ class Sides:
     """A stand-in with its ledger, and the owner of the key."""
 
     def __init__(self) -> None:
+        self.copies = Copies("a")  # the owner's
         self.table, self.owners = BucketTable(), BucketTable()
         self.ledger, self.decided, self.resets = StandInLedger(), Decided(), KnownResets()
-        self.settling = Settling(self.owners, self.decided, self.resets)
+        self.settling = Settling(self.owners, self.decided, self.resets, self.copies)
+
+    def meet(self) -> None:
+        """Have the owner meet a node that may have decided something elsewhere."""
+        self.copies.ring_changed(Ring(["a", "b", "c"], points=1), {"c"})
 
     def stand_in(self, serial: int, cost: int = 1) -> bool:
         """Have the stand-in decide a check."""
@@ -66,7 +73,7 @@ class Sides:
 
 
 def _tokens(table: BucketTable) -> int:
-    return sum(debt for _, debt in table.held("k", START)) // TOKEN
+    return sum(debt for limit, debt in table.held("k", START) if str(limit) == LIMIT) // TOKEN
 
 
 def test_what_is_decided_while_a_message_is_under_way_does_not_get_into_it() -> None:
@@ -193,6 +200,74 @@ def test_what_is_given_back_first_makes_up_for_what_was_beyond_the_limit(
     assert sides.tokens[0] == 10
     sides.settle(Charged(3, [("k", LIMIT, [10 * TOKEN], [(2, 0, 0)])]))
     assert sides.tokens[0] == 2
+
+
+@pytest.mark.parametrize(("meets", "tokens"), [(True, 7), (False, 2)])
+def test_an_owner_that_meets_others_takes_the_copy_on_which_was_charged(
+    *, meets: bool, tokens: int
+) -> None:
+    """Else 5 that come from these later would be all that is owed, of 7."""
+    sides = Sides()
+    if meets:
+        sides.meet()
+    sides.table.merge("k", LIMITS.items[0], 5 * TOKEN, START)
+    sides.stand_in(1, cost=2)
+    sides.tell()
+    assert sides.tokens == (tokens, 7)
+    sides.owners.merge("k", LIMITS.items[0], 5 * TOKEN, START)
+    assert sides.tokens == (max(tokens, 5), 7)
+
+
+def test_such_a_copy_is_without_what_counts_twice() -> None:
+    sides = Sides()
+    sides.meet()
+    sides.table.merge("k", LIMITS.items[0], TOKEN, START)
+    sides.own(1)
+    sides.decided.note_in_place(1, 0, "c", 1)
+    sides.stand_in(1)
+    sides.stand_in(2)
+    sides.tell()
+    assert sides.tokens == (2, 2)
+
+
+def test_such_a_copy_is_without_what_is_told_later() -> None:
+    """In another row of the message, or in another message."""
+    sides = Sides()
+    sides.meet()
+    sides.table.merge("k", LIMITS.items[0], TOKEN, START)
+    sides.stand_in(1)
+    for serial in range(2, 2 + CHARGES_A_MESSAGE):
+        both = parse_limits(f"{LIMIT}; 5/day")
+        allowed, _ = sides.table.take("k", both, 1, START)
+        sides.ledger.add("k", both, (serial, 0, int(allowed)), START)
+    sides.stand_in(2 + CHARGES_A_MESSAGE)
+    assert _tokens(sides.table) == 8
+    for number in (1, 2):
+        assert sides.ledger.is_due
+        sides.tell(number)
+    assert not sides.ledger
+    assert _tokens(sides.owners) == _tokens(sides.table) == 8
+
+
+def test_such_a_copy_that_is_merely_late_is_not_taken() -> None:
+    """Else what is told again and again would never be paid."""
+    sides = Sides()
+    sides.meet()
+    sides.table.merge("k", LIMITS.items[0], LATE, START)
+    sides.stand_in(1)
+    sides.tell()
+    assert [debt for _, debt in sides.owners.held("k", START)] == [TOKEN]
+
+
+def test_no_copy_of_a_quota_is_taken() -> None:
+    """It may be of another window, and what is owed in this one would last for all of it."""
+    sides, quota = Sides(), parse_limits("10/day window")
+    sides.meet()
+    sides.table.take("k", quota, 5, START)
+    sides.table.take("k", quota, 1, START)
+    sides.ledger.add("k", quota, (1, 0, 1), START)
+    sides.tell()
+    assert [debt for _, debt in sides.owners.held("k", START)] == [quota.items[0].interval]
 
 
 def test_what_is_charged_while_a_message_is_on_its_way_is_kept() -> None:
