@@ -285,7 +285,7 @@ def _fleet(results: Results) -> list[Target]:
         return results.median(fleets.PART, fleets.ALL, fleets.SETTING, value)
 
     share = _ratio(figure("decided"), figure("asked"))
-    cold = results.median(cold_starts.PART, cold_starts.AN_OWNER, cold_starts.AT_ONCE, "cpu")
+    cold = results.median(cold_starts.PART, cold_starts.AN_OWNER, "200", "cpu")
     return [
         Target("s of CPU of an owner in a cold start of 200", 1.0, cold, at_least=False),
         Target("processes of one fleet", figure("wanted") or 500.0, figure("processes")),

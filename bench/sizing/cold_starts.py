@@ -14,6 +14,7 @@ from bench.lab.gauges import gauges
 from bench.lab.mesh import OWNER, mesh
 from bench.lab.sidecars import require
 from bench.lab.usage import cpu_ns, used_a_second
+from bench.results import VoidError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 PART: Final = "cold"
 AN_OWNER: Final = "an owner"
-AT_ONCE: Final = "all at once"
 
 _WITHIN: Final = 400.0  # seconds until each sees all others
 _LOOK_EVERY: Final = 1.0  # seconds between two looks at one of them
@@ -38,24 +38,40 @@ _NOTE: Final = (
 
 
 async def measure(plan: Plan, results: Results, folder: Path, tell: Callable[[str], None]) -> None:
-    """Start them once, however many rounds there are."""
+    """Start them once, however many rounds there are: a quarter of them, a half, and all."""
     results.notes[PART] = _NOTE
     alone = await _alone(folder)
+    for owners in (plan.owners // 4, plan.owners // 2, plan.owners):
+        place = folder / f"{owners} owners"
+        place.mkdir()
+        try:
+            await _start(owners, alone, plan.idle, results, place, tell)
+        except VoidError as reason:
+            results.void[f"{PART}, {owners} owners"] = f"{reason} within {_WITHIN:.0f} s"
+
+
+async def _start(
+    owners: int,
+    alone: float,
+    idle: float,
+    results: Results,
+    folder: Path,
+    tell: Callable[[str], None],
+) -> None:
     async with mesh(folder) as nodes:
-        tell(f"{plan.owners} owners at once")
+        tell(f"{owners} owners at once")
         began = time.perf_counter()
-        nodes.begin(plan.owners, OWNER)
+        nodes.begin(owners, OWNER)
         await until_whole(nodes)
         took = time.perf_counter() - began
         spent = [cpu_ns(node.pid) / 1e9 for node in nodes.nodes]
         tell("at rest")
-        rest = await used_a_second([node.pid for node in nodes.nodes], plan.idle)
+        rest = await used_a_second([node.pid for node in nodes.nodes], idle)
     results.add(
         PART,
         AN_OWNER,
-        AT_ONCE,
+        str(owners),
         0,
-        owners=plan.owners,
         seconds=took,
         cpu=median(spent),
         most=max(spent),

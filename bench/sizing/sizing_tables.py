@@ -114,9 +114,8 @@ def _fleet(results: Results) -> Table:
 
 
 def _cold_start(results: Results) -> Table:
-    part, setting = cold_starts.PART, cold_starts.AT_ONCE
+    part = cold_starts.PART
     columns = (
-        "owners",
         "s until whole",
         "s of CPU each",
         "most",
@@ -124,11 +123,12 @@ def _cold_start(results: Results) -> Table:
         "each, s at rest",
     )
     table = new_table("Real owners that start at the same time", *columns)
-    owners, *times = (
-        results.median(part, cold_starts.AN_OWNER, setting, value)
-        for value in ("owners", "seconds", "cpu", "most", "alone", "rest")
-    )
-    table.add_row(cold_starts.AN_OWNER, written(owners), *(written(it, 3) for it in times))
+    for owners in results.settings(part):
+        times = (
+            results.median(part, cold_starts.AN_OWNER, owners, value)
+            for value in ("seconds", "cpu", "most", "alone", "rest")
+        )
+        table.add_row(owners, *(written(it, 3) for it in times))
     return table
 
 

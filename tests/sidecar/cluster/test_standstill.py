@@ -13,7 +13,7 @@ from sidegate_ring.hashring import Ring
 from sidegate_ring.membership.messages import SwimKind
 from sidegate_sidecar.cluster.cluster import REST_EVERY, STALL, TICK_EVERY, Stage
 from sidegate_sidecar.cluster.place.backoff import CALM, FIRST, MOST
-from sidegate_sidecar.cluster.place.place import JOIN_WITHIN, RETURN_WITHIN
+from sidegate_sidecar.cluster.place.place import JOIN_WITHIN, RETURN_WITHIN, ignore
 from sidegate_sidecar.node.share import gives_share
 from tests.sidecar.cluster.owners import PATIENT, owned_by, stand_still
 from tests.support.in_memory.clusters import YEARLY, Room, nobody
@@ -282,7 +282,7 @@ def reservation_is_open(room: Room, key: str) -> None:
 def answer_waits_for_the_backup(room: Room, key: str) -> None:
     room.charge("a", key)
     room["a"].tick(room.now)
-    room["a"].confirm([(0, (key, YEARLY, 1))], room.now + SECOND // 2, lambda *_: None, room.now)
+    room["a"].confirm([(0, (key, YEARLY, 1))], room.now + SECOND // 2, ignore, room.now)
     assert not room["a"].sync.has_changes
 
 

@@ -22,7 +22,8 @@ def test_the_first_standstill_is_asked_about_at_once() -> None:
 
 
 def test_each_question_that_was_followed_by_a_standstill_doubles_the_wait() -> None:
-    backoff, now, waits = Backoff(half), 0, []
+    backoff, now = Backoff(half), 0
+    waits: list[int] = []
     for _ in range(12):
         waits.append(backoff.stood_still(now) - now)
         now += waits[-1]
