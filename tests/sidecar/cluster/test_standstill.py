@@ -91,6 +91,22 @@ def test_a_node_that_stands_still_all_the_time_asks_more_and_more_seldom() -> No
     assert node.sync.waiting == {"a", "c"}  # as if it were the first time
 
 
+def test_who_is_shut_out_while_it_waits_to_ask_joins_anew_without_delay() -> None:
+    room = Room("abc", PATIENT)
+    room.run(0.2)
+    node = room["b"]
+    for _ in range(8):
+        stand_still(room, "b", 0.3)
+        room.stopped.clear()
+        node.place.backoff.take(room.now + MOST)  # as if it had asked
+    stand_still(room, "b", 0.3)
+    room.stopped.clear()
+    assert node.place.backoff.due is not None
+    assert node.place.shut_out(room.now)
+    node.place.join(room.now)
+    room.run_until(lambda: node.stage is Stage.MEMBER, within=1)
+
+
 def test_a_link_that_comes_up_asks_who_is_there_and_nobody_else() -> None:
     """Of n links that come up each would else ask n nodes."""
     room = Room("abcd", PATIENT)

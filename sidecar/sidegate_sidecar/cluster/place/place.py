@@ -186,6 +186,7 @@ class Place:
         self.joined = False
         self.apply(self.membership.announce(now / SECOND, owner=False), now)
         self.membership.disclaim()
+        self.backoff.due = None  # who joins anew pulls all
         self._enter(Stage.STARTING, now)
         return True
 
