@@ -12,7 +12,7 @@ from sidegate.reservations.held_row import HeldRow
 from sidegate_ring.hashring import Ring
 from sidegate_ring.membership.messages import SwimKind
 from sidegate_sidecar.cluster.cluster import REST_EVERY, STALL, TICK_EVERY, Stage
-from sidegate_sidecar.cluster.place.backoff import CALM, FIRST, MOST
+from sidegate_sidecar.cluster.place.backoff import CALM, FIRST, MAX_STEP
 from sidegate_sidecar.cluster.place.place import JOIN_WITHIN, RETURN_WITHIN, ignore
 from sidegate_sidecar.node.share import gives_share
 from tests.sidecar.cluster.owners import PATIENT, owned_by, stand_still
@@ -81,12 +81,12 @@ def test_a_node_that_stands_still_all_the_time_asks_more_and_more_seldom() -> No
     sent = [type(it[2]) for it in room.log[told:] if it[0] == "b"]
     assert 2 <= sent.count(Pull) <= 2 * 8
     assert 2 <= sent.count(Confirm) <= 2 * 8
-    room.run_until(lambda: node.stage is Stage.MEMBER, within=MOST / SECOND)
+    room.run_until(lambda: node.stage is Stage.MEMBER, within=MAX_STEP / SECOND)
     stand_still(room, "b", 0.3)
     assert node.place.backoff.due is not None
     room.stopped.clear()
-    room.run_until(lambda: node.stage is Stage.MEMBER, within=MOST / SECOND)
-    room.run((CALM + 3 * MOST) / SECOND)
+    room.run_until(lambda: node.stage is Stage.MEMBER, within=MAX_STEP / SECOND)
+    room.run((CALM + 3 * MAX_STEP) / SECOND)
     stand_still(room, "b", 0.3)
     assert node.sync.waiting == {"a", "c"}  # as if it were the first time
 
@@ -98,7 +98,7 @@ def test_who_is_shut_out_while_it_waits_to_ask_joins_anew_without_delay() -> Non
     for _ in range(8):
         stand_still(room, "b", 0.3)
         room.stopped.clear()
-        node.place.backoff.take(room.now + MOST)  # as if it had asked
+        node.place.backoff.take(room.now + MAX_STEP)  # as if it had asked
     stand_still(room, "b", 0.3)
     room.stopped.clear()
     assert node.place.backoff.due is not None

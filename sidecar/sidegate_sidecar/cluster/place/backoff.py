@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FIRST = SECOND // 10  # ns: the first wait, give or take a half; then it doubles
-MOST = 32 * SECOND  # ns: all of a few hundred on one machine can have asked in that time
+MAX_STEP = 32 * SECOND  # ns: in that time all of a few hundred on one machine can have asked
 CALM = 5 * SECOND  # ns, and twice the last wait: a standstill after it is as if there were none yet
 
 
@@ -35,7 +35,7 @@ class Backoff:
         if self._last is None or now - self._last > CALM + 2 * self._step:
             self._step = 0
         elif self.due is None:
-            self._step = min(max(2 * self._step, FIRST), MOST)
+            self._step = min(max(2 * self._step, FIRST), MAX_STEP)
         self._last = now
         self.due = now + (self._step // 2 + self._randrange(self._step) if self._step else 0)
         return self.due

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidegate.buckets.limits import SECOND
-from sidegate_sidecar.cluster.place.backoff import CALM, FIRST, MOST, Backoff
+from sidegate_sidecar.cluster.place.backoff import CALM, FIRST, MAX_STEP, Backoff
 
 
 def half(bound: int) -> int:
@@ -28,7 +28,7 @@ def test_each_question_that_was_followed_by_a_standstill_doubles_the_wait() -> N
         waits.append(backoff.stood_still(now) - now)
         now += waits[-1]
         assert backoff.take(now)
-    assert waits == [0, *(FIRST << step for step in range(9)), MOST, MOST]
+    assert waits == [0, *(FIRST << step for step in range(9)), MAX_STEP, MAX_STEP]
 
 
 def test_who_has_not_asked_yet_begins_to_wait_anew_and_no_longer() -> None:
@@ -57,6 +57,6 @@ def test_it_waits_at_most_one_and_a_half_times_the_most(gaps: list[int], seed: i
     for gap in gaps:
         now += gap
         due = backoff.stood_still(now)
-        assert now <= due <= now + MOST * 3 // 2
+        assert now <= due <= now + MAX_STEP * 3 // 2
         if seed % 2:
             backoff.take(due)
