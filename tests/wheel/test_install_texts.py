@@ -9,7 +9,12 @@ import pytest
 ROOT: Final = Path(__file__).parents[2]
 FROM_AN_INDEX: Final = re.compile(r"pip3? install [^\n]*?(?<![/\w-])sidegate(?![-\w/*])")
 PLACES: Final = ("*.md", "docs/**/*.md", "charts/**/*.md*", "examples/**/*", "sidecar/**/*.py")
-TEXTS: Final = [file for place in PLACES for file in ROOT.glob(place) if file.is_file()]
+TEXTS: Final = [
+    file
+    for place in PLACES
+    for file in ROOT.glob(place)
+    if file.is_file() and "__pycache__" not in file.parts
+]
 
 
 @pytest.mark.parametrize("text", ["pip install sidegate", "pip install 'sidegate[sidecar]' x"])
